@@ -1,0 +1,49 @@
+# `make` lists the targets. Every one that needs it sets the machine up first; when nothing changed, that is free.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Prepare .venv, the system programs and .env
+	@bash scripts/setup.sh
+
+run: setup ## Run two rounds over the example tasks
+	@$(BIN)/adp run examples/tasks.jsonl --rounds 2
+
+ui: setup ## Open the Dagster UI
+	@$(BIN)/adp ui
+
+test: lint ## Check style and types, then run the tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## Check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --strict
+
+format: setup ## Mend style where ruff can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: setup ## Resolve pyproject.toml into requirements.lock
+	@$(BIN)/python -m pip install --quiet --target .venv/uv --upgrade uv==$(UV_VERSION)
+	@.venv/uv/bin/uv pip compile -q --universal --generate-hashes --extra dev --python-version 3.11 \
+		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+bench-loop: setup ## Measure the agent loop
+	@$(BIN)/python -m benchmarks.loop
+
+bench-contracts: setup ## Measure reading and writing trajectories
+	@$(BIN)/python -m benchmarks.contracts
+
+clean: ## Remove what can be made again; output, .env and .dagster stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
