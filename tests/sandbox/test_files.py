@@ -1,0 +1,70 @@
+"""Files go in and out of the workspace, and only of the workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import Limits, SandboxPool, Session
+
+
+async def test_files_last_from_run_to_run(session: Session) -> None:
+    await session.write("data/in.txt", b"\0\xff text")
+    await session.run(code="open('out.txt', 'wb').write(open('data/in.txt', 'rb').read()[::-1])")
+    assert await session.read("out.txt") == b"txet \xff\0"
+    assert await session.listdir() == ["data", "out.txt"]
+    assert await session.listdir("data") == ["in.txt"]
+
+
+async def test_sessions_do_not_see_each_other(pool: SandboxPool) -> None:
+    async with pool.session() as one, pool.session() as two:
+        await one.write("mine.txt", b"1")
+        assert await two.listdir() == []
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "", "a\0b"])
+async def test_a_path_out_of_the_workspace_is_refused(session: Session, path: str) -> None:
+    with pytest.raises(ValueError, match="workspace"):
+        await session.read(path)
+    with pytest.raises(ValueError, match="workspace"):
+        await session.write(path, b"")
+    with pytest.raises(ValueError, match="workspace"):
+        await session.listdir(path)
+
+
+async def test_what_goes_wrong_with_a_file_is_the_error_open_would_raise(session: Session) -> None:
+    await session.run(shell="mkdir folder; mkfifo pipe; ln -s / out")
+    with pytest.raises(FileNotFoundError, match="missing"):
+        await session.read("missing")
+    with pytest.raises(IsADirectoryError):
+        await session.write("folder", b"")
+    with pytest.raises(NotADirectoryError):
+        await session.listdir("pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        await session.read("pipe")
+    with pytest.raises(OSError, match=r"Read-only|Permission"):
+        await session.write("out/usr/x", b"")
+
+
+async def test_a_planted_link_does_not_reach_the_host(session: Session, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the host")
+    await session.run(shell=f"ln -s {secret} link; ln -s {tmp_path} folder; ln -s /etc/shadow shadow")
+    for path in ("link", "folder/secret", "shadow"):
+        with pytest.raises(FileNotFoundError):
+            await session.read(path)
+    with pytest.raises(FileNotFoundError):
+        await session.write("link", b"changed")
+    assert secret.read_text() == "of the host"
+
+
+async def test_files_over_the_limit_are_refused(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(file_mb=1, tmp_mb=2)) as session:
+        await session.write("fits", b"x" * (1 << 20))
+        assert len(await session.read("fits")) == 1 << 20
+        with pytest.raises(OSError, match="File too large"):
+            await session.write("fits", b"x" * (1 << 20) + b"x")
+        await session.write("half", b"x" * (1 << 19))
+        with pytest.raises(OSError, match="No space left"):
+            await session.write("too much", b"x" * (1 << 20))
