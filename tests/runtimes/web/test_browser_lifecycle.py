@@ -1,0 +1,116 @@
+"""The browser starts late, survives its own death and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from runtimes.errors import ConfigurationError, InfrastructureError
+from runtimes.web.browser import BrowserPool
+
+from .episodes import SHOP, ref_of, web_task
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[BrowserPool]:
+    """A browser for one test, which may kill it."""
+    async with BrowserPool(start_url=SHOP) as pool:
+        yield pool
+
+
+def browsers() -> list[psutil.Process]:
+    """This process's browsers, apart from their own children."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if command and "chrom" in command[0] and not any("--type=" in argument for argument in command):
+                found.append(process)
+    return found
+
+
+async def test_nothing_starts_before_the_first_page_and_nothing_is_left() -> None:
+    async with BrowserPool(start_url=SHOP) as pool:
+        assert browsers() == []
+        async with pool.page(web_task()):
+            (browser,) = browsers()
+            family = [browser, *browser.children(recursive=True)]
+    _, alive = psutil.wait_procs(family, timeout=3)
+    assert alive == []
+
+
+async def test_a_killed_browser_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        ref = ref_of(await page.observe(), 'link "Tea"')
+        browsers()[0].kill()
+        with pytest.raises(InfrastructureError) as raised:
+            await page.click(ref)
+    assert raised.value.error_type == "browser_error"
+    assert raised.value.remedy
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_a_killed_driver_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        (driver,) = (p for p in psutil.Process().children() if p in browsers()[0].parents())
+        driver.kill()
+        with pytest.raises(InfrastructureError):
+            await page.observe()
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_a_dead_renderer_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        for process in browsers()[0].children(recursive=True):
+            if "--type=renderer" in process.cmdline():
+                process.kill()
+        with pytest.raises(InfrastructureError, match="process died"):
+            await page.observe()
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_cancellation_closes_the_context_and_frees_its_place() -> None:
+    opened = asyncio.Event()
+
+    async def episode(pool: BrowserPool) -> None:
+        async with pool.page(web_task()):
+            opened.set()
+            await asyncio.Event().wait()
+
+    async with BrowserPool(max_contexts=1, start_url=SHOP) as pool:
+        running = asyncio.create_task(episode(pool))
+        await opened.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        async with asyncio.timeout(10), pool.page(web_task()) as page:
+            assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_cancellation_during_the_start_leaves_a_browser_that_works_and_can_be_closed() -> None:
+    async with BrowserPool(start_url=SHOP) as pool:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.check(), 0.05)
+        await pool.check()
+        (browser,) = browsers()
+    assert not browser.is_running()
+
+
+async def test_health_says_whether_a_page_could_be_opened(
+    pool: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await pool.health()).healthy
+    async with BrowserPool() as without:
+        monkeypatch.setattr("runtimes.web.chromium.EXECUTABLES", ("no-such-browser",))
+        health = await without.health()
+        assert not health.healthy
+        assert "apt-get install" in health.detail
+        with pytest.raises(ConfigurationError):
+            await without.check()

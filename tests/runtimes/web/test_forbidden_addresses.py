@@ -1,0 +1,115 @@
+"""Addresses an agent may not open, by whatever way it tries."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtimes.contracts import TaskSpec
+from runtimes.errors import ToolError
+from runtimes.web.browser import BrowserPool
+from runtimes.web.guard import Guard
+
+from .episodes import SHOP, ref_of, web_task
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+FORBIDDEN = (
+    "http://shop.test/_world/state.json",
+    "http://shop.test//_world/state.json",
+    "http://shop.test/%5Fworld/state.json",
+    "http://shop.test/category/../_world/state.json",
+    "http://127.0.0.1/",
+    "http://2130706433/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://localhost:8000/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://192.168.1.1/",
+)
+
+
+async def test_an_agent_is_refused_the_graders_part_and_private_networks(pool: BrowserPool) -> None:
+    async with pool.page(web_task(start_url=SHOP)) as page:
+        for url in FORBIDDEN:
+            with pytest.raises(ToolError, match="may not be opened") as raised:
+                await page.goto(url)
+            assert raised.value.error_type == "system_error", url
+        assert len(page.blocked) == len(FORBIDDEN)
+        assert "Welcome to The Shop" in await page.observe()
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "javascript:alert(1)", "view-source:http://shop.test/"]
+)
+async def test_an_agent_is_refused_everything_but_http(pool: BrowserPool, url: str) -> None:
+    async with pool.page(web_task(start_url=SHOP)) as page:
+        with pytest.raises(ToolError, match="cannot be opened") as raised:
+            await page.goto(url)
+        assert raised.value.error_type == "system_error"
+
+
+async def test_only_allowed_domains_and_the_shop_are_opened(pool: BrowserPool, awkward_site: str) -> None:
+    async with pool.page(web_task(start_url=SHOP, allowed_domains=["example.com"])) as page:
+        with pytest.raises(ToolError, match="not among the task's allowed_domains"):
+            await page.goto("http://example.org/")
+        with pytest.raises(ToolError, match="private or local network"):
+            await page.goto(awkward_site)
+        assert page.blocked == ["http://example.org/", awkward_site]
+
+
+async def test_a_link_that_leads_outside_leaves_the_page_and_is_told(
+    pool: BrowserPool, awkward_task: TaskSpec
+) -> None:
+    async with pool.page(awkward_task) as page:
+        seen = await page.click(ref_of(await page.observe(), 'link "Elsewhere"'))
+        assert "http://elsewhere.example/ was not opened" in seen
+        assert "Title: Awkward" in seen
+
+
+async def test_nothing_is_shown_of_a_forbidden_address_a_redirect_led_to(
+    pool: BrowserPool, awkward_task: TaskSpec, awkward_site: str
+) -> None:
+    async with pool.page(awkward_task) as page:
+        link = ref_of(await page.observe(), 'link "To the graders')
+        with pytest.raises(ToolError, match="graders only"):
+            await page.click(link)
+        with pytest.raises(ToolError, match="private or local network"):
+            await page.goto(f"{awkward_site}to-local")
+        assert page.blocked[0] == "http://shop.test/_world/state.json"
+        assert "secret" not in await page.observe()
+
+
+async def test_the_graders_part_of_the_shop_needs_the_key_too(pool: BrowserPool) -> None:
+    async with pool.page(web_task(start_url=SHOP)), pool.grading_page() as page:
+        await page.goto(f"{SHOP}_world/accounts.json")
+        assert "alice" in await page.inner_text("body")
+        assert "maple-river-41" not in await page.inner_text("body")
+        await page.unroute_all()
+        response = await page.request.get(f"http://127.0.0.1:{pool.shop_port}/_world/accounts.json")
+        assert response.status == 403
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "refused"),
+    [
+        ("https://example.com/", None, False),
+        ("https://docs.example.com/", ("example.com",), False),
+        ("https://badexample.com/", ("example.com",), True),
+        ("http://127.0.0.1:8000/", ("127.0.0.1:8000",), False),
+        ("http://127.0.0.1:8001/", ("127.0.0.1:8000",), True),
+        ("http://10.0.0.8/", ("example.com",), True),
+        ("http://[::1]/", None, True),
+        ("http://metadata.google.internal/", None, True),
+        ("https://example.com/", (), True),
+        ("http://shop.test/cart", (), False),
+        ("ftp://example.com/", None, True),
+    ],
+)
+async def test_what_a_guard_refuses(url: str, allowed: tuple[str, ...] | None, refused: bool) -> None:
+    assert bool(Guard(allowed).refusal(url)) is refused
+
+
+async def test_allowed_domains_that_are_no_list_fail_the_task_with_the_way_out(pool: BrowserPool) -> None:
+    with pytest.raises(ToolError, match="must be a list of host names"):
+        async with pool.page(web_task(allowed_domains="example.com")):
+            pass
