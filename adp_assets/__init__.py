@@ -1,0 +1,1 @@
+"""What is materialized and when: one folder a stage, in the order the data travels."""

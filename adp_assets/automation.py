@@ -1,0 +1,244 @@
+"""What starts rounds without a person: the job of one round, the sensors, the daily schedule."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from adp_assets.curation.assets import RELEASES
+from adp_assets.execution.assets import asset_name
+from adp_assets.intake.pool import TaskPool
+from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
+from adp_resources.resources import DatabaseResource
+from adp_resources.settings_resource import SettingsResource
+
+ROUND_JOB = "round"
+RELEASE_JOB = "release"
+EVENTS_A_TICK = 1_000
+FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def round_job(task_types: tuple[str, ...]) -> Any:
+    """The job that takes one round through every stage."""
+    return dg.define_asset_job(
+        ROUND_JOB,
+        selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
+        | dg.AssetSelection.assets("essences", "mutated_tasks", "training_dataset"),
+        partitions_def=ROUNDS,
+        description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
+    )
+
+
+def release_job() -> Any:
+    """The job that makes one release."""
+    return dg.define_asset_job(
+        RELEASE_JOB,
+        selection=dg.AssetSelection.assets("dataset_release"),
+        partitions_def=RELEASES,
+        description="One dataset release over rounds.",
+    )
+
+
+def round_config(**seed_tasks: Any) -> dict[str, Any]:
+    """The run configuration of a round's job; arguments as in `RoundConfig`."""
+    return {"ops": {"seed_tasks": {"config": seed_tasks}}}
+
+
+@dataclass(frozen=True)
+class Landed:
+    """Which rounds have every trajectory asset, and which of these are ready for a successor."""
+
+    ready: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+def landed(
+    rounds: Iterable[str], materialized: Mapping[str, set[str]], running: set[str], mutated: set[str]
+) -> Landed:
+    """Sort rounds into those whose trajectories have all landed and those to look at again.
+
+    `materialized` are the rounds each trajectory asset has, `running` the rounds a run is working on,
+    `mutated` those that gave their new tasks. A round waits while its run goes on or its mutation is due.
+    """
+    ready, waiting = [], []
+    for name in rounds:
+        complete = all(name in partitions for partitions in materialized.values())
+        if complete and name in mutated and name not in running:
+            ready.append(name)
+        else:
+            waiting.append(name)
+    return Landed(tuple(ready), tuple(waiting))
+
+
+def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinition:
+    """Plans the round after one whose trajectories have landed."""
+    keys = [dg.AssetKey(asset_name(kind)) for kind in task_types]
+
+    @dg.sensor(
+        name="next_round",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="When a round's trajectories have landed and its new tasks are in the pool, starts the "
+        "next round: within MAX_ROUNDS and MAX_ROUND_COST_USD, unless FEEDBACK_ENABLED is off. "
+        "Rounds that `adp run` drives are its own to follow.",
+    )
+    def next_round(
+        context: dg.SensorEvaluationContext, settings: SettingsResource, database: DatabaseResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        values = settings.get()
+        if not values.feedback_enabled:
+            return dg.SkipReason("FEEDBACK_ENABLED is off.")
+        cursor = json.loads(context.cursor) if context.cursor else {"after": {}, "waiting": []}
+        seen = _new_events(context.instance, keys, cursor["after"])
+        state = landed(
+            dict.fromkeys([*cursor["waiting"], *seen]),
+            {key.to_user_string(): context.instance.get_materialized_partitions(key) for key in keys},
+            _rounds_in_progress(context.instance),
+            context.instance.get_materialized_partitions(dg.AssetKey("mutated_tasks")),
+        )
+        rounds = Rounds(database.get())
+        known = {*context.instance.get_dynamic_partitions("rounds"), *(r.name for r in rounds.all())}
+        requests: list[dg.RunRequest] = []
+        refused: list[str] = []
+        for name in state.ready:
+            reason = _why_not(name, rounds, database, values.max_round_cost_usd)
+            if reason:
+                refused.append(f"{name}: {reason}")
+                continue
+            following = next_name(known)
+            known.add(following)
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"{following} after {name}",
+                    partition_key=following,
+                    run_config=round_config(follows=name, driver="sensor"),
+                )
+            )
+        context.update_cursor(json.dumps({"after": cursor["after"], "waiting": state.waiting}))
+        if not requests:
+            return dg.SkipReason("; ".join(refused) or "No round's trajectories have newly landed.")
+        names = [str(request.partition_key) for request in requests]
+        return dg.SensorResult(
+            run_requests=requests, dynamic_partitions_requests=[ROUNDS.build_add_request(names)]
+        )
+
+    return next_round
+
+
+def inbox_sensor(job: Any) -> dg.SensorDefinition:
+    """Starts a round for every task file that is put, or grows, in the inbox folder."""
+
+    @dg.sensor(
+        name="inbox",
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a round for each new or changed *.jsonl file in INBOX_DIR.",
+    )
+    def inbox(
+        context: dg.SensorEvaluationContext, settings: SettingsResource, database: DatabaseResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        values = settings.get()
+        folder = values.path(values.inbox_dir)
+        seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
+        states = inbox_states(folder)
+        changed = [name for name, state in states.items() if seen.get(name) != state]
+        context.update_cursor(json.dumps(states))
+        if not changed:
+            return dg.SkipReason(f"Nothing new in {folder}.")
+        known = {
+            *context.instance.get_dynamic_partitions("rounds"),
+            *(r.name for r in Rounds(database.get()).all()),
+        }
+        following = next_name(known)
+        request = dg.RunRequest(
+            run_key=f"{following} inbox " + " ".join(f"{name}@{states[name]}" for name in changed),
+            partition_key=following,
+            run_config=round_config(task_files=[str(folder / name) for name in changed], driver="sensor"),
+        )
+        return dg.SensorResult(
+            run_requests=[request], dynamic_partitions_requests=[ROUNDS.build_add_request([following])]
+        )
+
+    return inbox
+
+
+def inbox_states(folder: Path) -> dict[str, str]:
+    """Each task file of the inbox with a mark that changes when the file does."""
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.glob("*.jsonl") if path.is_file())
+    return {path.name: f"{path.stat().st_size}-{path.stat().st_mtime_ns}" for path in files}
+
+
+def daily_schedule(job: Any) -> dg.ScheduleDefinition:
+    """A round a day of whatever waits in the pool; off until somebody turns it on."""
+
+    @dg.schedule(
+        name="daily_synthesis",
+        job=job,
+        cron_schedule="0 3 * * *",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Every day at 03:00 a round of the tasks that wait in the pool or in TASK_FILE.",
+    )
+    def daily_synthesis(
+        context: dg.ScheduleEvaluationContext, database: DatabaseResource, settings: SettingsResource
+    ) -> Sequence[dg.RunRequest] | dg.SkipReason:
+        values = settings.get()
+        has_file = values.path(values.task_file).exists()
+        if not has_file and not TaskPool(database.get()).pending():
+            return dg.SkipReason("No task waits in the pool, and there is no task file.")
+        day = context.scheduled_execution_time.strftime("%Y-%m-%d")
+        name = f"daily-{day}"
+        context.instance.add_dynamic_partitions("rounds", [name])
+        return [dg.RunRequest(run_key=name, partition_key=name, run_config=round_config(driver="sensor"))]
+
+    return daily_synthesis
+
+
+def _new_events(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], after: dict[str, int]
+) -> list[str]:
+    """Rounds of trajectory materializations not seen before; `after` is moved past them, asset by asset."""
+    found: list[str] = []
+    for key in keys:
+        name = key.to_user_string()
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, after_storage_id=after.get(name)),
+            limit=EVENTS_A_TICK,
+            ascending=True,
+        ).records
+        found += [record.partition_key for record in records if record.partition_key]
+        if records:
+            after[name] = records[-1].storage_id
+    return found
+
+
+def _rounds_in_progress(instance: dg.DagsterInstance) -> set[str]:
+    runs = instance.get_runs(
+        dg.RunsFilter(
+            job_name=ROUND_JOB,
+            statuses=[status for status in dg.DagsterRunStatus if status not in FINISHED],
+        )
+    )
+    return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}
+
+
+def _why_not(
+    name: str, rounds: Rounds, database: DatabaseResource, max_spend_usd: float | None
+) -> str | None:
+    planned: Round | None = rounds.get(name)
+    if planned is None:
+        return "it was never planned"
+    if planned.driver == "command":
+        return "`adp run` drives it"
+    if follower := rounds.follower(name):
+        return f"{follower} follows already"
+    journal = database.journal()
+    spent = sum(journal.cost(link.name)[1] or 0.0 for link in rounds.chain(name))
+    pending = TaskPool(database.get()).pending()
+    return may_follow(planned, pending=pending, spent_usd=spent, max_spend_usd=max_spend_usd)

@@ -1,0 +1,171 @@
+"""The blocking asset checks: what must hold of an asset's rows before anything is made from them."""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from dagster_shared.utils.warnings import PreviewWarning
+
+from adp_assets.curation.rows import COLUMNS as DATASET_COLUMNS
+from adp_assets.distillation.assets import COLUMNS as ESSENCE_COLUMNS
+from adp_assets.execution.assets import asset_name
+from adp_assets.execution.frames import COLUMNS as TRAJECTORY_COLUMNS
+from adp_assets.execution.frames import success_rate
+from adp_assets.intake.frames import TASK_COLUMNS
+from adp_assets.mutation.assets import COLUMNS as CANDIDATE_COLUMNS
+from adp_assets.rounds import ROUNDS
+from adp_resources.settings_resource import SettingsResource
+
+ENOUGH_TO_JUDGE = 20
+"""Below this many verified episodes an odd success rate is a warning, not a reason to stop a round."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw; `faults` are the first offending values."""
+
+    passed: bool
+    said: str
+    faults: tuple[str, ...] = ()
+    stops: bool = True
+
+
+Check = Callable[[pl.DataFrame], Finding]
+
+
+def schema_is(columns: Mapping[str, Any]) -> Check:
+    """The frame has exactly these columns and types."""
+
+    def check(frame: pl.DataFrame) -> Finding:
+        expected = pl.DataFrame(schema=columns).schema
+        wrong = [name for name in {*expected, *frame.schema} if frame.schema.get(name) != expected.get(name)]
+        return Finding(not wrong, "columns and types are as declared", tuple(sorted(wrong)))
+
+    return check
+
+
+def unique(*columns: str) -> Check:
+    """No two rows share these columns."""
+
+    def check(frame: pl.DataFrame) -> Finding:
+        twice = frame.filter(pl.struct(columns).is_duplicated()).select(columns).unique().head(5)
+        return Finding(
+            twice.is_empty(), f"{' and '.join(columns)} are unique", tuple(str(row) for row in twice.rows())
+        )
+
+    return check
+
+
+def lineage_complete(frame: pl.DataFrame) -> Finding:
+    """Every row names its root seed, and a root of its own only in generation 0."""
+    rootless = pl.col("root_id").is_null() | (pl.col("root_id") == "")
+    wrong = frame.filter(rootless | ((pl.col("generation") > 0) & (pl.col("root_id") == pl.col("task_id"))))
+    return Finding(wrong.is_empty(), "every row leads to its root seed", tuple(wrong["task_id"].head(5)))
+
+
+def rooted(frame: pl.DataFrame) -> Finding:
+    """Every essence names its root seed."""
+    wrong = frame.filter(pl.col("root_id").is_null() | (pl.col("root_id") == ""))
+    return Finding(wrong.is_empty(), "every row leads to its root seed", tuple(wrong["task_id"].head(5)))
+
+
+def success_within(low: float, high: float) -> Check:
+    """The share of solved among verified episodes lies within bounds."""
+
+    def check(frame: pl.DataFrame) -> Finding:
+        rate = success_rate(frame)
+        if rate is None:
+            return Finding(True, "no episode was verified")
+        said = f"success rate {rate:.2f}, bounds {low:.2f} to {high:.2f}"
+        return Finding(low <= rate <= high, said, stops=int(frame["verified"].sum()) >= ENOUGH_TO_JUDGE)
+
+    return check
+
+
+def no_leak(frame: pl.DataFrame) -> Finding:
+    """No root seed has rows in two splits."""
+    straddling = frame.group_by("root_id").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
+    return Finding(
+        straddling.is_empty(), "every root seed is in one split", tuple(straddling["root_id"].head(5))
+    )
+
+
+def only_verified(frame: pl.DataFrame) -> Finding:
+    """Every row was graded and got the full reward."""
+    wrong = frame.filter((pl.col("verifier") == "") | pl.col("reward").is_null() | (pl.col("reward") < 1))
+    return Finding(wrong.is_empty(), "every row is a verified success", tuple(wrong["id"].head(5)))
+
+
+def all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
+    """The checks of every asset."""
+    with warnings.catch_warnings():
+        # Partitioned checks carry a preview warning; without partitions a check would read all rounds.
+        warnings.simplefilter("ignore", PreviewWarning)
+        return _all_checks(task_types)
+
+
+def _all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
+    found = [
+        *_checks(
+            "seed_tasks", schema=schema_is(TASK_COLUMNS), ids=unique("task_id"), lineage=lineage_complete
+        ),
+        *_checks("essences", schema=schema_is(ESSENCE_COLUMNS), ids=unique("essence_id"), lineage=rooted),
+        *_checks(
+            "mutated_tasks",
+            schema=schema_is(CANDIDATE_COLUMNS),
+            ids=unique("task_id"),
+            lineage=lineage_complete,
+        ),
+        *_checks(
+            "training_dataset",
+            schema=schema_is(DATASET_COLUMNS),
+            ids=unique("id"),
+            contents=unique("content_hash"),
+            lineage=rooted,
+            splits=no_leak,
+            verified=only_verified,
+        ),
+    ]
+    for kind in task_types:
+        found += _checks(
+            asset_name(kind),
+            schema=schema_is(TRAJECTORY_COLUMNS),
+            ids=unique("task_id", "sample"),
+            lineage=lineage_complete,
+        )
+        found.append(_success_rate_check(asset_name(kind)))
+    return found
+
+
+def _checks(asset: str, **checks: Check) -> list[dg.AssetChecksDefinition]:
+    return [_check(asset, name, check) for name, check in checks.items()]
+
+
+def _check(asset: str, name: str, check: Check) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=name, blocking=True, partitions_def=ROUNDS)
+    def run(frame: pl.DataFrame) -> dg.AssetCheckResult:
+        return _result(check(frame))
+
+    return run
+
+
+def _success_rate_check(asset: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="success_rate", blocking=True, partitions_def=ROUNDS)
+    def run(frame: pl.DataFrame, settings: SettingsResource) -> dg.AssetCheckResult:
+        values = settings.get()
+        bounds = success_within(values.min_success_rate, values.max_success_rate)
+        return _result(bounds(frame))
+
+    return run
+
+
+def _result(finding: Finding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.ERROR if finding.stops else dg.AssetCheckSeverity.WARN,
+        description=finding.said,
+        metadata={"offending": ", ".join(finding.faults)} if finding.faults else {},
+    )

@@ -1,0 +1,1 @@
+"""Trajectories become training sets: filtered, deduplicated, split by root seed, written with a card."""

@@ -1,0 +1,102 @@
+"""The assets `training_dataset`, one a round, and `dataset_release`, gathered over rounds."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from adp_assets.curation.export import lineage_hash, split_sizes, write_dataset
+from adp_assets.curation.rows import COLUMNS
+from adp_assets.curation.select import select, without_duplicates
+from adp_assets.display import bar_chart, preview
+from adp_assets.execution.assets import asset_name
+from adp_assets.execution.frames import trajectories_of
+from adp_assets.intake.frames import tasks_of
+from adp_assets.rounds import ROUNDS
+from adp_resources.settings_resource import SettingsResource
+from runtimes.errors import PlatformError
+
+RELEASES = dg.DynamicPartitionsDefinition(name="releases")
+SHOWN = ["split", "task_type", "task_id", "steps", "reward", "teacher"]
+
+
+def training_dataset_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
+    """`training_dataset` over the trajectory assets of these types."""
+
+    @dg.asset(
+        name="training_dataset",
+        partitions_def=ROUNDS,
+        ins={asset_name(kind): dg.AssetIn() for kind in task_types},
+        group_name="curation",
+        kinds={"polars", "parquet", "huggingface"},
+        description="The round's verified successes as training rows: exact duplicates removed, split by "
+        "root seed, written as Parquet with a dataset card.",
+    )
+    def training_dataset(
+        context: dg.AssetExecutionContext,
+        seed_tasks: pl.DataFrame,
+        settings: SettingsResource,
+        **frames: pl.DataFrame,
+    ) -> pl.DataFrame:
+        selection = select(
+            (t for frame in frames.values() for t in trajectories_of(frame)), tasks_of(seed_tasks)
+        )
+        folder = settings.get().output / "datasets" / context.partition_key
+        _publish(context, folder, selection.rows, selection.funnel)
+        return selection.rows
+
+    return training_dataset
+
+
+class ReleaseConfig(dg.Config):
+    """What a release gathers."""
+
+    rounds: list[str] = Field(
+        default_factory=list, description="Rounds to gather; empty means every round with a dataset."
+    )
+
+
+@dg.asset(
+    partitions_def=RELEASES,
+    deps=["training_dataset"],
+    group_name="curation",
+    kinds={"polars", "parquet", "huggingface"},
+    description="A release: the datasets of many rounds in one, duplicates across rounds removed. "
+    "`adp export` materializes one.",
+)
+def dataset_release(
+    context: dg.AssetExecutionContext, config: ReleaseConfig, settings: SettingsResource
+) -> pl.DataFrame:
+    output = settings.get().output
+    datasets = output / "assets" / "training_dataset"
+    known = sorted(path.stem for path in datasets.glob("*.parquet"))
+    missing = sorted(set(config.rounds) - set(known))
+    chosen = config.rounds or known
+    if missing or not chosen:
+        what = f"no training_dataset of {', '.join(missing)}" if missing else "no round with a dataset yet"
+        raise dg.Failure(f"There is {what}. Materialize it first (adp run).", allow_retries=False)
+    parts = [pl.read_parquet(datasets / f"{round}.parquet") for round in chosen]
+    gathered = pl.concat(parts) if parts else pl.DataFrame(schema=COLUMNS)
+    rows = without_duplicates(gathered)
+    funnel = {"rows of all rounds": gathered.height, "without exact duplicates": rows.height}
+    _publish(context, output / "releases" / context.partition_key, rows, funnel)
+    return rows
+
+
+def _publish(
+    context: dg.AssetExecutionContext, folder: Path, rows: pl.DataFrame, funnel: dict[str, int]
+) -> None:
+    try:
+        write_dataset(folder, rows, funnel, made_by=context.run_id)
+    except PlatformError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    context.add_output_metadata(
+        {
+            "dataset": dg.MetadataValue.path(folder),
+            "splits": dg.MetadataValue.json(split_sizes(rows)),
+            "lineage_hash": lineage_hash(rows),
+            "preview": preview(rows, SHOWN),
+            "chart": bar_chart("Funnel", {stage: {"trajectories": count} for stage, count in funnel.items()}),
+        }
+    )

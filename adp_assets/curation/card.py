@@ -1,0 +1,60 @@
+"""The dataset card: a README in the form the Hugging Face Hub reads, with counts and lineage."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+
+
+def card(name: str, rows: pl.DataFrame, funnel: dict[str, int]) -> str:
+    """The card of a dataset of these rows."""
+    splits = {"train": 0, **_counts(rows, "split")}
+    header = ["---", "tags:", "- agent", "- tool-use", "- trajectories", "configs:", "- config_name: default"]
+    header.append("  data_files:")
+    for split in sorted(splits, reverse=True):
+        header += [f"  - split: {split}", f"    path: split={split}/*.parquet"]
+    header.append("---")
+    teachers = sorted(set(rows["teacher"].to_list()))
+    parts = [
+        "\n".join(header),
+        f"# {name}",
+        "Trajectories of AI agents that solved their tasks, verified by graders apart from the agent. "
+        "`messages` and `tools` are chat messages and tool schemas as JSON; call arguments are objects.",
+    ]
+    if "builtin" in teachers:
+        parts.append(
+            "> **Built-in teacher.** Rows with `teacher: builtin` were made by the platform's scripted "
+            "teacher: they prove that the pipeline works; they are not the work of a language model."
+        )
+    parts += [
+        "## How it was selected",
+        _table(("stage", "trajectories"), funnel),
+        "## What is in it",
+        _table(("split", "rows"), {split: splits[split] for split in sorted(splits, reverse=True)}),
+        _table(("task type", "rows"), _counts(rows, "task_type")),
+        _table(("teacher and model", "rows"), _teachers(rows)),
+        _table(("verifier", "rows"), _counts(rows, "verifier")),
+        "## Lineage",
+        f"{rows['root_id'].n_unique()} root seeds, {rows['task_id'].n_unique()} tasks. Splits are by root "
+        "seed: no relative of a test row is in the training split.",
+        _table(("made by operator", "rows"), _counts(rows, "operator")),
+        _table(("round", "rows"), _counts(rows, "round")),
+        "## Loading",
+        '```python\nimport datasets\n\nrows = datasets.load_dataset("<this folder>", split="train")\n```',
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _counts(rows: pl.DataFrame, column: str) -> dict[str, int]:
+    return dict(sorted(Counter(rows[column].to_list()).items()))
+
+
+def _teachers(rows: pl.DataFrame) -> dict[str, int]:
+    pairs = Counter(f"{teacher} / {model}" for teacher, model in rows.select("teacher", "model").iter_rows())
+    return dict(sorted(pairs.items()))
+
+
+def _table(head: tuple[str, str], values: dict[str, int]) -> str:
+    lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
+    return "\n".join(lines + [f"| {key} | {value} |" for key, value in values.items()])

@@ -1,0 +1,1 @@
+"""Trajectories become essences: what a solved task teaches, small enough to make new tasks from."""

@@ -1,0 +1,87 @@
+"""The asset `essences`."""
+
+import asyncio
+from collections import Counter
+
+import dagster as dg
+import polars as pl
+
+from adp_assets.display import bar_chart, preview
+from adp_assets.distillation.essences import PROMPT_VERSION, Distilled, distil, eligible, essence_rows
+from adp_assets.execution.assets import asset_name
+from adp_assets.execution.frames import trajectories_of
+from adp_assets.intake.frames import tasks_of
+from adp_assets.rounds import ROUNDS
+from adp_resources.resources import ModelResource
+from adp_resources.settings_resource import SettingsResource
+from runtimes.errors import PlatformError
+
+COLUMNS = {
+    "essence_id": pl.String(),
+    "task_id": pl.String(),
+    "root_id": pl.String(),
+    "round": pl.String(),
+    "task_type": pl.String(),
+    "domain": pl.String(),
+    "query": pl.String(),
+    "complexity_level": pl.String(),
+    "success_pattern": pl.Struct(
+        {
+            "key_steps": pl.List(pl.String()),
+            "execution_pattern": pl.String(),
+            "success_indicators": pl.List(pl.String()),
+        }
+    ),
+    "kind": pl.String(),
+}
+
+
+def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
+    """`essences` over the trajectory assets of these types."""
+
+    @dg.asset(
+        name="essences",
+        partitions_def=ROUNDS,
+        ins={asset_name(kind): dg.AssetIn() for kind in task_types},
+        group_name="distillation",
+        kinds={"polars", "parquet", "openai"},
+        code_version=PROMPT_VERSION,
+        description="What the round's verified successes teach: domain, query, complexity and the pattern "
+        "that worked, one essence a solved task.",
+    )
+    def essences(
+        context: dg.AssetExecutionContext,
+        seed_tasks: pl.DataFrame,
+        settings: SettingsResource,
+        model: ModelResource,
+        **frames: pl.DataFrame,
+    ) -> pl.DataFrame:
+        trajectories = eligible(t for frame in frames.values() for t in trajectories_of(frame))
+        tasks = tasks_of(seed_tasks)
+
+        async def run() -> Distilled:
+            chat = model.create()
+            try:
+                return await distil(trajectories, tasks, chat, at_once=settings.get().synthesis_batch_size)
+            finally:
+                await chat.aclose()
+
+        try:
+            distilled = asyncio.run(run())
+        except PlatformError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        frame = pl.DataFrame(essence_rows(distilled.essences), schema=COLUMNS)
+        for task_id, reason in distilled.skipped.items():
+            context.log.warning("%s gave no essence: %s", task_id, reason)
+        domains = Counter(frame["domain"].to_list())
+        context.add_output_metadata(
+            {
+                "eligible": len(trajectories),
+                "skipped": len(distilled.skipped),
+                "preview": preview(frame, ["task_id", "domain", "complexity_level", "query"]),
+                "chart": bar_chart("Essences by domain", {d: {"essences": n} for d, n in domains.items()}),
+            }
+        )
+        return frame
+
+    return essences

@@ -1,0 +1,1 @@
+"""How tasks come in: task files, the pool, and the round's frozen choice as the asset `seed_tasks`."""

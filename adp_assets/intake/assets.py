@@ -1,0 +1,100 @@
+"""The asset `seed_tasks`: a round's frozen choice of tasks, after task files were taken into the pool."""
+
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from adp_assets.display import bar_chart, preview
+from adp_assets.intake.frames import task_frame
+from adp_assets.intake.pool import TaskPool
+from adp_assets.intake.task_files import IntakeReport, TaskFiles
+from adp_assets.rounds import ROUNDS, Plan, Rounds
+from adp_resources.resources import DatabaseResource
+from adp_resources.settings import Settings
+from adp_resources.settings_resource import SettingsResource
+from runtimes.errors import PlatformError
+
+
+class RoundConfig(dg.Config):
+    """How a round is planned when it is first materialized; later materializations keep its tasks."""
+
+    task_files: list[str] = Field(
+        default_factory=list, description="Task files to read first; without one, TASK_FILE where it exists."
+    )
+    only_these_files: bool = Field(
+        default=False, description="Take only tasks that came from these files, or were made from such."
+    )
+    types: list[str] = Field(default_factory=list, description="Task types to take; empty means all.")
+    samples: int = Field(default=0, ge=0, description="Episodes a task; 0 means the setting SAMPLES.")
+    again: bool = Field(default=False, description="Also take tasks that earlier rounds have run.")
+    follows: str = Field(default="", description="The round this one follows, which bounds the chain.")
+    max_rounds: int = Field(default=0, ge=0, description="Rounds in the chain; 0 means MAX_ROUNDS.")
+    driver: str = Field(default="person", description="Who plans what follows: person, sensor or command.")
+
+
+@dg.asset(
+    partitions_def=ROUNDS,
+    group_name="intake",
+    kinds={"polars", "parquet"},
+    description="The tasks of a round, frozen: task files are read into the pool, then the round takes its "
+    "share by priority. Materializing the round again gives the same tasks.",
+)
+def seed_tasks(
+    context: dg.AssetExecutionContext,
+    config: RoundConfig,
+    settings: SettingsResource,
+    database: DatabaseResource,
+) -> pl.DataFrame:
+    values = settings.get()
+    files = [Path(name) for name in config.task_files] or _default_files(values)
+    try:
+        reports = read_task_files(database, values, files)
+        rounds = Rounds(database.get())
+        planned = rounds.plan(context.partition_key, _plan(config, values))
+    except PlatformError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for report in reports:
+        for number, reason in report.rejected:
+            context.log.warning("%s:%d rejected: %s", report.path, number, reason)
+    frame = task_frame(rounds.tasks(planned.name), planned.samples)
+    types = Counter(frame["task_type"].to_list())
+    context.add_output_metadata(
+        {
+            "tasks": frame.height,
+            "samples": planned.samples,
+            "accepted_lines": sum(len(report.accepted) for report in reports),
+            "duplicate_lines": sum(len(report.duplicates) for report in reports),
+            "rejected_lines": sum(len(report.rejected) for report in reports),
+            "preview": preview(frame, ["task_id", "task_type", "priority", "operator", "description"]),
+            "chart": bar_chart("Tasks by type", {kind: {"tasks": count} for kind, count in types.items()}),
+        }
+    )
+    return frame
+
+
+def read_task_files(database: DatabaseResource, settings: Settings, paths: list[Path]) -> list[IntakeReport]:
+    """Take task files into the pool."""
+    reader = TaskFiles(TaskPool(database.get()), settings.output / "rejected", settings.task_timeout)
+    return [reader.read(settings.path(path)) for path in paths]
+
+
+def _default_files(settings: Settings) -> list[Path]:
+    path = settings.path(settings.task_file)
+    return [path] if path.exists() else []
+
+
+def _plan(config: RoundConfig, settings: Settings) -> Plan:
+    sources = tuple(str(settings.path(name)) for name in config.task_files) if config.only_these_files else ()
+    return Plan(
+        samples=config.samples or settings.samples,
+        size=settings.round_size,
+        types=tuple(config.types),
+        sources=sources,
+        again=config.again,
+        follows=config.follows or None,
+        max_rounds=config.max_rounds or settings.max_rounds,
+        driver=config.driver,
+    )

@@ -1,0 +1,89 @@
+"""The pool of tasks: all that came in or was accepted from mutation, each once, with its lineage."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from adp_resources.database import Database, upsert
+from adp_resources.tables import pool_tasks
+from runtimes.contracts import TaskSpec
+
+
+class TaskPool:
+    """Tasks by id. A task is `pending` until a round takes it, then `planned`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def add(self, connection: Connection, tasks: Sequence[TaskSpec]) -> set[str]:
+        """Put tasks into the pool within the caller's transaction; gives the ids that were new."""
+        added: set[str] = set()
+        now = time.time()
+        for task in tasks:
+            row = {
+                "task_id": task.task_id,
+                "task_type": task.task_type,
+                "priority": task.priority,
+                "status": "pending",
+                "description_key": description_key(task),
+                "root_id": task.lineage.root_id,
+                "operator": task.lineage.operator,
+                "generation": task.lineage.generation,
+                "source": task.lineage.source,
+                "spec": msgspec.to_builtins(task),
+                "added_at": now,
+            }
+            if upsert(connection, pool_tasks, [row], replace=False):
+                added.add(task.task_id)
+        return added
+
+    def get(self, task_id: str) -> TaskSpec | None:
+        query = sa.select(pool_tasks.c.spec).where(pool_tasks.c.task_id == task_id)
+        with self.database.read() as connection:
+            spec = connection.execute(query).scalar()
+        return msgspec.convert(spec, TaskSpec) if spec is not None else None
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many tasks each (status, task type) has."""
+        query = sa.select(pool_tasks.c.status, pool_tasks.c.task_type, sa.func.count()).group_by(
+            pool_tasks.c.status, pool_tasks.c.task_type
+        )
+        with self.database.read() as connection:
+            return Counter({(status, kind): count for status, kind, count in connection.execute(query)})
+
+    def pending(self, sources: Sequence[str] = (), types: Sequence[str] = ()) -> int:
+        """How many tasks wait for a round: of these task files and types, or of all."""
+        query = sa.select(sa.func.count()).where(pool_tasks.c.status == "pending")
+        if sources:
+            query = query.where(pool_tasks.c.source.in_(sources))
+        if types:
+            query = query.where(pool_tasks.c.task_type.in_(types))
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def known_from(self, sources: Sequence[str]) -> int:
+        """How many tasks of these files the pool has, whatever became of them."""
+        query = sa.select(sa.func.count()).where(pool_tasks.c.source.in_(sources))
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def descriptions(self, task_type: str) -> list[str]:
+        """The wording of every task of a type, for judging whether a new one is new."""
+        query = sa.select(pool_tasks.c.spec).where(pool_tasks.c.task_type == task_type)
+        with self.database.read() as connection:
+            return [spec["description"] for spec in connection.execute(query).scalars()]
+
+
+def description_key(task: TaskSpec) -> str:
+    """What makes two tasks the same: type, lower-cased trimmed wording, and start address."""
+    wording = " ".join(unicodedata.normalize("NFKC", task.description).casefold().split())
+    same = "\0".join([task.task_type, wording, str(task.constraints.get("start_url", ""))])
+    return hashlib.sha256(same.encode("utf-8", "surrogatepass")).hexdigest()[:32]

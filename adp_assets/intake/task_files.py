@@ -1,0 +1,272 @@
+"""Reading task files: new lines only, each a task, a duplicate or a reject; nothing stops at a bad line."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET, Struct, UnsetType
+from sqlalchemy import Connection
+
+from adp_assets.intake.pool import TaskPool
+from adp_resources.database import upsert
+from adp_resources.files import write_atomically
+from adp_resources.tables import intake_files, intake_rejects
+from runtimes.contracts import TaskSpec, task_from_json
+from runtimes.errors import ConfigurationError, InvalidTask
+from runtimes.grading.base import check_verifier
+from runtimes.registry import check_task_type
+
+MAX_LINE_BYTES = 1 << 20
+CHUNK_LINES = 1_000
+HEAD_BYTES = 4_096
+BLOCK_BYTES = 1 << 20
+SAMPLE_LINE = (
+    '{"task_id": "demo-1", "task_type": "code", "description": "Write a Python function add(a, b).", '
+    '"expected_tools": ["python_executor"]}'
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a task file: its number from 1, its bytes, the place after it, and whether it was ended.
+
+    Of a line longer than MAX_LINE_BYTES only the beginning is held.
+    """
+
+    number: int
+    content: bytes
+    end: int
+    ended: bool
+
+
+class Digest(Protocol):
+    """A running hash, as hashlib makes them."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+@dataclass
+class Place:
+    """How far a file has been read: bytes, ended lines, and the hash of all these bytes."""
+
+    end: int
+    lines: int
+    digest: Digest
+
+    def move(self, file: BinaryIO, line: Line) -> None:
+        """Move behind a line."""
+        _feed(self.digest, file, self.end, line.end)
+        self.end = line.end
+        self.lines = line.number if line.ended else line.number - 1
+
+
+class _Timed(Struct):
+    """Whether a line names a timeout of its own."""
+
+    timeout: int | UnsetType = UNSET
+
+
+@dataclass
+class IntakeReport:
+    """What became of the lines of one file that had not been read before."""
+
+    path: Path
+    accepted: list[str] = field(default_factory=list)
+    duplicates: list[tuple[int, str]] = field(default_factory=list)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+    rejects_file: Path | None = None
+
+
+class TaskFiles:
+    """Takes task files into the pool and remembers how far each was read.
+
+    `default_timeout` (seconds) is for lines that name none; rejected lines are kept under `rejects`.
+    """
+
+    def __init__(self, pool: TaskPool, rejects: Path, default_timeout: int = 300) -> None:
+        self.pool = pool
+        self.rejects = rejects
+        self.default_timeout = default_timeout
+
+    def read(self, path: Path) -> IntakeReport:
+        """Take in what `path` holds beyond what was read before.
+
+        Each chunk's tasks and the place reached are one transaction. Raises ConfigurationError for a path
+        that is no task file.
+        """
+        path = path.absolute()
+        report = IntakeReport(path)
+        with open_task_file(path) as file:
+            place = self._place(path, file)
+            lines = read_lines(file, place.end, place.lines)
+            while chunk := list(islice(lines, CHUNK_LINES)):
+                self._take(path, file, place, chunk, report)
+        if report.rejected:
+            report.rejects_file = self._keep_rejects(path)
+        return report
+
+    def _place(self, path: Path, file: BinaryIO) -> Place:
+        """Where to go on; a file in which anything read before has changed starts anew."""
+        with self.pool.database.read() as connection:
+            row = connection.execute(sa.select(intake_files).where(intake_files.c.path == str(path))).first()
+        digest = hashlib.sha256()
+        if row is not None:
+            _feed(digest, file, 0, row.read_bytes)
+            if digest.hexdigest()[:32] == row.head_hash:
+                return Place(row.read_bytes, row.read_lines, digest)
+        return Place(0, 0, hashlib.sha256())
+
+    def _take(
+        self, path: Path, file: BinaryIO, place: Place, chunk: list[Line], report: IntakeReport
+    ) -> None:
+        tasks: list[tuple[Line, TaskSpec]] = []
+        rejects: list[tuple[Line, str]] = []
+        for line in chunk:
+            if not line.content.strip():
+                continue
+            try:
+                tasks.append((line, self._parse(line, path)))
+            except InvalidTask as error:
+                rejects.append((line, str(error)))
+        with self.pool.database.begin() as connection:
+            added = self.pool.add(connection, [task for _, task in tasks])
+            _note_rejects(connection, path, chunk, rejects)
+            _note_place(connection, path, file, place, chunk, rejects)
+        for line, task in tasks:
+            if task.task_id in added:
+                added.discard(task.task_id)
+                report.accepted.append(task.task_id)
+            else:
+                report.duplicates.append((line.number, task.task_id))
+        report.rejected += [(line.number, reason) for line, reason in rejects]
+
+    def _parse(self, line: Line, path: Path) -> TaskSpec:
+        if len(line.content) > MAX_LINE_BYTES:
+            raise InvalidTask(f"the line is longer than {MAX_LINE_BYTES:,} bytes.", "Shorten the task.")
+        task = task_from_json(line.content)
+        if msgspec.json.decode(line.content, type=_Timed).timeout is UNSET:
+            task = msgspec.structs.replace(task, timeout=self.default_timeout)
+        check_task_type(task.task_type)
+        if task.verifier is not None:
+            check_verifier(task.verifier)
+        lineage = msgspec.structs.replace(task.lineage, source=str(path))
+        return msgspec.structs.replace(task, lineage=lineage)
+
+    def _keep_rejects(self, path: Path) -> Path:
+        """All rejected lines of `path` in one file that can be mended and run as a task file itself."""
+        query = sa.select(intake_rejects.c.content).where(intake_rejects.c.path == str(path))
+        with self.pool.database.read() as connection:
+            lines = connection.execute(query.order_by(intake_rejects.c.line)).scalars().all()
+        kept = self.rejects / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}.jsonl"
+        write_atomically(kept, b"".join(line.rstrip(b"\r\n") + b"\n" for line in lines))
+        return kept
+
+
+def open_task_file(path: Path) -> BinaryIO:
+    """Open a task file for reading. Raises ConfigurationError for what cannot be one, saying what to give."""
+    example = f"A task file holds one JSON object a line, such as: {SAMPLE_LINE}"
+    try:
+        if path.is_dir():
+            raise ConfigurationError(f"The task file {path} is a folder.", "Name a file in it.")
+        file = path.open("rb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The task file {path} cannot be read: {error.strerror}.", example
+        ) from error
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if b"\0" in head:
+        file.close()
+        raise ConfigurationError(f"The task file {path} is binary, not text.", example)
+    if not head:
+        file.close()
+        raise ConfigurationError(f"The task file {path} is empty.", example)
+    return file
+
+
+def read_lines(file: BinaryIO, start: int, number: int) -> Iterator[Line]:
+    """The lines from byte `start` on, the first of them numbered `number` + 1, without a byte order mark."""
+    file.seek(start)
+    end = start
+    while content := file.readline(MAX_LINE_BYTES + 1):
+        piece = content
+        end += len(piece)
+        while len(piece) > MAX_LINE_BYTES and not piece.endswith(b"\n"):
+            piece = file.readline(MAX_LINE_BYTES + 1)
+            end += len(piece)
+        number += 1
+        if number == 1:
+            content = content.removeprefix(codecs.BOM_UTF8)
+        yield Line(number, content, end, piece.endswith(b"\n"))
+
+
+def _note_rejects(
+    connection: Connection, path: Path, chunk: list[Line], rejects: list[tuple[Line, str]]
+) -> None:
+    """Keep the chunk's rejects in place of those that an earlier reading of the same lines noted."""
+    connection.execute(
+        sa.delete(intake_rejects).where(
+            intake_rejects.c.path == str(path),
+            intake_rejects.c.line.between(chunk[0].number, chunk[-1].number),
+        )
+    )
+    now = time.time()
+    rows = [
+        {
+            "path": str(path),
+            "line": line.number,
+            "reason": reason,
+            "content": line.content,
+            "rejected_at": now,
+        }
+        for line, reason in rejects
+    ]
+    upsert(connection, intake_rejects, rows)
+
+
+def _note_place(
+    connection: Connection,
+    path: Path,
+    file: BinaryIO,
+    place: Place,
+    chunk: list[Line],
+    rejects: list[tuple[Line, str]],
+) -> None:
+    """Remember the place reached.
+
+    A last line without its newline that is no task may still be being written: it is reported now, and read
+    again next time.
+    """
+    unfinished = {line.number for line, _ in rejects if not line.ended}
+    read = [line for line in chunk if line.number not in unfinished]
+    if not read:
+        return
+    place.move(file, read[-1])
+    row = {
+        "path": str(path),
+        "read_bytes": place.end,
+        "read_lines": place.lines,
+        "head_hash": place.digest.hexdigest()[:32],
+    }
+    upsert(connection, intake_files, [row])
+
+
+def _feed(digest: Digest, file: BinaryIO, start: int, end: int) -> None:
+    """Hash the file's bytes from `start` to `end`; where reading goes on is left as it was."""
+    going_on = file.tell()
+    file.seek(start)
+    while start < end and (block := file.read(min(BLOCK_BYTES, end - start))):
+        digest.update(block)
+        start += len(block)
+    file.seek(going_on)

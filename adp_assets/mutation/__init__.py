@@ -1,0 +1,1 @@
+"""Essences become new tasks: operators propose, orchestration completes, gates decide."""

@@ -1,0 +1,166 @@
+"""From an essence and an operator to a complete candidate task: the idea first, then its orchestration."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from adp_assets.llm import NotAnswered, ask, ask_all
+from adp_assets.mutation.operators import Operator
+from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
+from runtimes.llm.base import ChatModel
+
+PROMPT_VERSION = "1"
+AVOID = 5
+IDEA = (
+    "You invent new tasks for AI agents from the essence of a solved one. Write the new task's description "
+    "in the parent's language, complete in itself, with every value it needs, unlike those to avoid."
+)
+DRAFT = (
+    "You complete the description of a task for AI agents: which of the available tools it needs, its "
+    "constraints, fair limits, and a verifier that decides from results or from the state of the world. "
+    "Verifier kinds: python_tests {cases: [{call, expected}]}, numeric {expected, tolerance}, exact "
+    "{expected}, page_state {url, script, expected or compare}."
+)
+
+
+class MutatedIdea(Struct, frozen=True):
+    """A new task in words."""
+
+    description: Annotated[str, Meta(min_length=1)]
+    change: str = ""
+
+
+class TaskDraft(Struct, frozen=True, kw_only=True):
+    """What turns a description into a task."""
+
+    expected_tools: list[str]
+    verifier: Verifier
+    constraints: dict[str, Any] = {}
+    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 10
+    timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One question to the mutator: this operator on this essence of that task."""
+
+    essence: Essence
+    parent: TaskSpec
+    operator: Operator
+    variant: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What came of a proposal: a task, or the reason there is none."""
+
+    proposal: Proposal
+    task_id: str
+    task: TaskSpec | None
+    reason: str = ""
+
+
+def proposals(
+    essences: list[Essence], tasks: dict[str, TaskSpec], operators: list[Operator], an_essence: int
+) -> list[Proposal]:
+    """`an_essence` proposals for each, the fitting operators in turn from where the essence's id says."""
+    asked = []
+    for essence in essences:
+        fitting = [operator for operator in operators if essence.complexity_level not in operator.not_for]
+        start = int(hashlib.sha256(essence.essence_id.encode()).hexdigest()[:8], 16)
+        for variant in range(an_essence if fitting else 0):
+            operator = fitting[(start + variant) % len(fitting)]
+            asked.append(Proposal(essence, tasks[essence.task_id], operator, variant))
+    return asked
+
+
+async def propose(
+    asked: list[Proposal], model: ChatModel, available_tools: dict[str, list[str]], *, at_once: int
+) -> list[Candidate]:
+    """One candidate a proposal, in their order. `available_tools` are by task type."""
+
+    async def one(proposal: Proposal) -> Candidate:
+        idea = await ask(model, MutatedIdea, IDEA, _idea_facts(proposal))
+        tools = available_tools[proposal.parent.task_type]
+        draft = await ask(model, TaskDraft, DRAFT, _draft_facts(proposal, idea, tools))
+        task = orchestrate(proposal, idea, draft)
+        return Candidate(proposal, task.task_id, task)
+
+    answers = await ask_all(asked, one, at_once=at_once)
+    return [
+        Candidate(proposal, candidate_id(proposal), None, str(answer))
+        if isinstance(answer, NotAnswered)
+        else answer
+        for proposal, answer in zip(asked, answers, strict=True)
+    ]
+
+
+def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> TaskSpec:
+    """The complete task, with its lineage."""
+    parent = proposal.parent
+    return TaskSpec(
+        task_id=candidate_id(proposal),
+        task_type=parent.task_type,
+        description=idea.description,
+        expected_tools=draft.expected_tools,
+        constraints=draft.constraints,
+        max_steps=draft.max_steps,
+        timeout=draft.timeout,
+        priority=parent.priority,
+        verifier=draft.verifier,
+        lineage=Lineage(
+            root_id=parent.lineage.root_id,
+            parents=(parent.task_id,),
+            operator=proposal.operator.name,
+            generation=parent.lineage.generation + 1,
+            source=parent.lineage.source,
+        ),
+        metadata={
+            "essence_id": proposal.essence.essence_id,
+            "operator_version": proposal.operator.version,
+            "change": idea.change,
+        },
+    )
+
+
+def candidate_id(proposal: Proposal) -> str:
+    """An id that says what the task is and where it comes from, and is the same when asked again."""
+    key = f"{proposal.essence.essence_id}\0{proposal.operator.name}\0{proposal.variant}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    return f"{proposal.parent.task_type}-{proposal.operator.name}-{digest}"
+
+
+def _idea_facts(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "operator": proposal.operator.name,
+        "instruction": proposal.operator.instruction,
+        "essence": msgspec.to_builtins(proposal.essence),
+        "parent": _in_words(proposal.parent),
+        "avoid": [proposal.parent.description],
+        "variant": proposal.variant,
+    }
+
+
+def _draft_facts(proposal: Proposal, idea: MutatedIdea, tools: list[str]) -> dict[str, Any]:
+    parent = proposal.parent
+    return {
+        "task_type": parent.task_type,
+        "description": idea.description,
+        "available_tools": tools,
+        "parent": _in_words(parent)
+        | {
+            "expected_tools": parent.expected_tools,
+            "verifier": msgspec.to_builtins(parent.verifier),
+            "max_steps": parent.max_steps,
+            "timeout": parent.timeout,
+        },
+    }
+
+
+def _in_words(task: TaskSpec) -> dict[str, Any]:
+    return {"task_type": task.task_type, "description": task.description, "constraints": task.constraints}

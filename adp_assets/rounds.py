@@ -1,0 +1,209 @@
+"""The partition: what a round is, how one is named, planned and followed by the next."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from adp_resources.database import Database, upsert
+from adp_resources.tables import pool_tasks, round_tasks, rounds
+from runtimes.contracts import TaskSpec, check_task_id
+from runtimes.errors import ConfigurationError, InvalidTask
+
+ROUNDS = dg.DynamicPartitionsDefinition(name="rounds")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a round is to take from the pool.
+
+    `samples` episodes a task; at most `size` tasks; only of `types` and from the task files `sources` where
+    these are given; `again` takes tasks that earlier rounds have run, too. `max_rounds` bounds the chain of
+    rounds that grows out of this one; `follows` names the round before in that chain. `driver` says who plans
+    the next: the command that made this one (`command`), else the sensor.
+    """
+
+    samples: int = 1
+    size: int = 1000
+    types: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    again: bool = False
+    follows: str | None = None
+    max_rounds: int = 3
+    driver: str = "person"
+
+
+@dataclass(frozen=True)
+class Round:
+    """A planned round. `number` is its place in its chain, from 1."""
+
+    name: str
+    follows: str | None
+    number: int
+    samples: int
+    max_rounds: int
+    driver: str
+    planned_at: float
+
+
+class NothingPending(ConfigurationError):
+    """The pool has no task that the plan allows."""
+
+
+class Rounds:
+    """Planned rounds and the tasks each froze."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def plan(self, name: str, plan: Plan) -> Round:
+        """Freeze the round's tasks: by priority, then by age. A round planned before stays as it is.
+
+        Raises NothingPending when no task fits, ConfigurationError when another round follows `plan.follows`;
+        then nothing is kept, and the name can be planned later.
+        """
+        _check_name(name)
+        with self.database.begin() as connection:
+            if (known := _find(connection, name)) is not None:
+                return known
+            chosen = _choose(connection, plan)
+            if not chosen:
+                raise NothingPending(
+                    f"Round {name} has nothing to do: no task in the pool waits for a round.",
+                    "Add lines to the task file, or name one: adp run FILE. (--again runs known tasks anew.)",
+                )
+            before = _find(connection, plan.follows) if plan.follows else None
+            if plan.follows and (other := _follower(connection, plan.follows)):
+                raise ConfigurationError(
+                    f"Round {name} cannot follow {plan.follows}: {other} does already.",
+                    f"Materialize {other}, or plan {name} without `follows`.",
+                )
+            row = {
+                "round": name,
+                "follows": plan.follows,
+                "number": before.number + 1 if before else 1,
+                "samples": plan.samples,
+                "max_rounds": before.max_rounds if before else plan.max_rounds,
+                "driver": plan.driver,
+                "planned_at": time.time(),
+            }
+            upsert(connection, rounds, [row])
+            connection.execute(
+                sa.insert(round_tasks),
+                [
+                    {"round": name, "task_id": task_id, "position": position}
+                    for position, task_id in enumerate(chosen)
+                ],
+            )
+            _mark_planned(connection, chosen)
+            planned = _find(connection, name)
+        assert planned is not None
+        return planned
+
+    def get(self, name: str) -> Round | None:
+        with self.database.read() as connection:
+            return _find(connection, name)
+
+    def all(self) -> list[Round]:
+        """Every planned round, oldest first."""
+        with self.database.read() as connection:
+            found = connection.execute(sa.select(rounds).order_by(rounds.c.planned_at)).all()
+        return [Round(*row) for row in found]
+
+    def tasks(self, name: str) -> list[TaskSpec]:
+        """The round's tasks in their order."""
+        query = (
+            sa.select(pool_tasks.c.spec)
+            .join(round_tasks, round_tasks.c.task_id == pool_tasks.c.task_id)
+            .where(round_tasks.c.round == name)
+            .order_by(round_tasks.c.position)
+        )
+        with self.database.read() as connection:
+            return [msgspec.convert(spec, TaskSpec) for spec in connection.execute(query).scalars()]
+
+    def task_counts(self, name: str) -> dict[str, int]:
+        """How many tasks of each type the round has."""
+        query = (
+            sa.select(pool_tasks.c.task_type, sa.func.count())
+            .join(round_tasks, round_tasks.c.task_id == pool_tasks.c.task_id)
+            .where(round_tasks.c.round == name)
+            .group_by(pool_tasks.c.task_type)
+        )
+        with self.database.read() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def chain(self, name: str) -> list[Round]:
+        """The round and those before it in its chain, newest first."""
+        found: list[Round] = []
+        with self.database.read() as connection:
+            link = _find(connection, name)
+            while link is not None:
+                found.append(link)
+                link = _find(connection, link.follows) if link.follows else None
+        return found
+
+    def follower(self, name: str) -> str | None:
+        """The round that follows, if it is planned."""
+        with self.database.read() as connection:
+            return _follower(connection, name)
+
+
+def next_name(known: Iterable[str], prefix: str = "round") -> str:
+    """The first unused name of the form `round-0001`."""
+    numbered = re.compile(rf"{re.escape(prefix)}-(\d+)")
+    numbers = [int(match[1]) for name in known if (match := numbered.fullmatch(name))]
+    return f"{prefix}-{max(numbers, default=0) + 1:04d}"
+
+
+def may_follow(before: Round, *, pending: int, spent_usd: float, max_spend_usd: float | None) -> str | None:
+    """Whether a round may follow `before`: None when it may, else why not."""
+    if before.number >= before.max_rounds:
+        return f"the limit of {before.max_rounds} rounds in this chain is reached (MAX_ROUNDS)"
+    if max_spend_usd is not None and spent_usd >= max_spend_usd:
+        return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
+    if not pending:
+        return "no task waits in the pool"
+    return None
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_task_id(name)
+    except InvalidTask as error:
+        raise ConfigurationError(f"The round's name {name!r} cannot name a file.", error.remedy) from error
+
+
+def _find(connection: Connection, name: str) -> Round | None:
+    row = connection.execute(sa.select(rounds).where(rounds.c.round == name)).first()
+    return Round(*row) if row else None
+
+
+def _follower(connection: Connection, name: str) -> str | None:
+    return connection.execute(sa.select(rounds.c.round).where(rounds.c.follows == name)).scalar()
+
+
+def _choose(connection: Connection, plan: Plan) -> Sequence[str]:
+    query = sa.select(pool_tasks.c.task_id)
+    if not plan.again:
+        query = query.where(pool_tasks.c.status == "pending")
+    if plan.types:
+        query = query.where(pool_tasks.c.task_type.in_(plan.types))
+    if plan.sources:
+        query = query.where(pool_tasks.c.source.in_(plan.sources))
+    query = query.order_by(pool_tasks.c.priority.desc(), pool_tasks.c.added_at, pool_tasks.c.task_id)
+    return connection.execute(query.limit(plan.size)).scalars().all()
+
+
+def _mark_planned(connection: Connection, task_ids: Sequence[str]) -> None:
+    for start in range(0, len(task_ids), 500):
+        part = task_ids[start : start + 500]
+        connection.execute(
+            sa.update(pool_tasks).where(pool_tasks.c.task_id.in_(part)).values(status="planned")
+        )

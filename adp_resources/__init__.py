@@ -1,0 +1,1 @@
+"""What assets are handed: settings, the database, the journal, Parquet files, the fan-out engine."""

@@ -1,0 +1,1 @@
+"""Alembic's migrations of the platform's tables, run by `Database.upgrade`."""

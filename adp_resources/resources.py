@@ -1,0 +1,92 @@
+"""The Dagster resources: thin shells that build the plain classes of this package from the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from adp_resources.database import Database
+from adp_resources.fanout import LocalFanOut
+from adp_resources.journal import Journal
+from adp_resources.parquet import ParquetIOManager
+from adp_resources.settings_resource import SettingsResource
+from runtimes.llm.base import ChatModel
+from runtimes.llm.providers import choose_model
+from runtimes.llm.retry import RetryPolicy
+from runtimes.services import Services
+from runtimes.web.browser import BrowserPool
+from sandbox import Limits, SandboxPool
+
+INFRASTRUCTURE_RETRY = RetryPolicy(tries=3, initial_seconds=1.0)
+"""For whole episodes that our own failure spoiled."""
+
+
+class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The platform's database, opened and migrated when first asked for."""
+
+    settings: SettingsResource
+    _database: Database | None = PrivateAttr(default=None)
+
+    def get(self) -> Database:
+        if self._database is None:
+            self._database = Database(self.settings.get().database_url)
+            self._database.upgrade()
+        return self._database
+
+    def journal(self) -> Journal:
+        return Journal(self.get(), self.settings.get().output / "trajectories")
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        if self._database is not None:
+            self._database.close()
+
+
+class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The model that the settings choose; each caller gets a client of its own and closes it."""
+
+    settings: SettingsResource
+
+    def create(self) -> ChatModel:
+        return choose_model(self.settings.get().model_choice())
+
+
+class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The engine that executes a round's tasks."""
+
+    settings: SettingsResource
+    database: DatabaseResource
+    model: ModelResource
+
+    def create(self) -> LocalFanOut:
+        return LocalFanOut(
+            services=self.services,
+            journal=self.database.journal(),
+            episodes=self.settings.get().max_concurrent_tasks,
+            retry=INFRASTRUCTURE_RETRY,
+        )
+
+    def services(self) -> Services:
+        """What episodes of this process share, not yet opened."""
+        settings = self.settings.get()
+        return Services(
+            model=self.model.create(),
+            sandboxes=SandboxPool(slots=settings.max_concurrent),
+            browsers=BrowserPool(max_contexts=settings.max_concurrent, start_url=settings.start_url),
+            limits=Limits(memory_mb=settings.memory_limit),
+        )
+
+
+def resources(**overrides: Any) -> dict[str, Any]:
+    """Every resource, by the name that assets ask for; `overrides` are settings by name."""
+    settings = SettingsResource(overrides=overrides)
+    database = DatabaseResource(settings=settings)
+    model = ModelResource(settings=settings)
+    return {
+        "settings": settings,
+        "database": database,
+        "model": model,
+        "fanout": FanOutResource(settings=settings, database=database, model=model),
+        "io_manager": ParquetIOManager(settings=settings),
+    }

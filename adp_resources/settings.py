@@ -1,0 +1,118 @@
+"""The one place that reads the environment and `.env`. Everything else is given plain values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtimes.errors import ConfigurationError
+from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
+from runtimes.llm.retry import RetryPolicy
+
+
+class Settings(BaseSettings):
+    """Every setting, by its environment variable's name in lower case. `.env.example` explains each."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", env_ignore_empty=True, frozen=True, protected_namespaces=()
+    )
+
+    project_root: Path = Path()
+    dagster_home: Path = Path(".dagster")
+    output_dir: Path = Path("output")
+    inbox_dir: Path = Path("inbox")
+    database_path: str = ""
+    task_file: Path = Path("tasks.jsonl")
+
+    round_size: int = Field(1000, ge=1)
+    samples: int = Field(1, ge=1)
+    max_rounds: int = Field(3, ge=1)
+    max_round_cost_usd: float | None = Field(None, ge=0)
+    feedback_enabled: bool = True
+    synthesis_batch_size: int = Field(10, ge=1)
+    mutations_per_essence: int = Field(1, ge=0)
+    min_success_rate: float = Field(0.01, ge=0, le=1)
+    max_success_rate: float = Field(1.0, ge=0, le=1)
+
+    max_concurrent: int = Field(4, ge=1)
+    max_concurrent_tasks: int = Field(10, ge=1)
+    memory_limit: int = Field(128, ge=16)
+    task_timeout: int = Field(300, ge=1)
+    start_url: str = "https://www.google.com"
+
+    gemini_api_key: str = Field("", repr=False)
+    gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
+    gemini_model: str = "gemini-2.5-flash"
+    deepseek_api_key: str = Field("", repr=False)
+    deepseek_api_url: str = "https://api.deepseek.com/v1"
+    deepseek_model: str = "deepseek-chat"
+    openai_api_key: str = Field("", repr=False)
+    openai_api_base: str = "https://api.openai.com/v1"
+    openai_model: str = "gpt-4o-mini"
+    vllm_url: str = DEFAULT_VLLM_URL
+    model: str = ""
+    chosen_model: str = ""
+    teacher_error_rate: float = Field(0.15, ge=0, le=1)
+    llm_retries: int = Field(3, ge=1)
+    llm_retry_initial_seconds: float = Field(1.0, ge=0)
+    log_level: str = "INFO"
+
+    def path(self, path: Path | str) -> Path:
+        """A configured path, absolute; relative ones start at the project's folder."""
+        return (self.project_root / path).absolute()
+
+    @property
+    def output(self) -> Path:
+        return self.path(self.output_dir)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy's address of the platform's tables; DATABASE_PATH may be a file or an address."""
+        if "://" in self.database_path:
+            return self.database_path
+        return f"sqlite:///{self.path(self.database_path or self.output_dir / 'adp.sqlite')}"
+
+    def model_choice(self) -> ModelChoice:
+        """The environment's word on models, in the order Gemini, DeepSeek, OpenAI, vLLM."""
+        return ModelChoice(
+            providers=(
+                Provider("gemini", self.gemini_api_key, gemini_base(self.gemini_api_url), self.gemini_model),
+                Provider("deepseek", self.deepseek_api_key, self.deepseek_api_url, self.deepseek_model),
+                Provider("openai", self.openai_api_key, self.openai_api_base, self.openai_model),
+            ),
+            vllm_url=self.vllm_url,
+            vllm_model=self.model,
+            model=self.chosen_model,
+            teacher_error_rate=self.teacher_error_rate,
+            retry=RetryPolicy(self.llm_retries, self.llm_retry_initial_seconds),
+        )
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards that holds `.env` or this project's `dagster.yaml`; else where we stand."""
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / ".env").is_file() or (folder / "dagster.yaml").is_file():
+            return folder
+    return here
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings from overrides, then the environment, then `.env`.
+
+    Raises ConfigurationError naming the variable, its value's fault and where it may be set.
+    """
+    root = Path(overrides.pop("project_root", None) or project_root())
+    try:
+        return Settings(_env_file=root / ".env", project_root=root, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']} (got {fault['input']!r})"
+            for fault in error.errors()
+        )
+        raise ConfigurationError(
+            f"Wrong settings: {faults}.", f"Set them right in {root / '.env'} or the environment."
+        ) from error

@@ -1,0 +1,123 @@
+"""The platform's tables. Changing one means a new migration beside the others in `migrations/versions`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+pool_tasks = Table(
+    "pool_tasks",
+    metadata,
+    Column("task_id", String(200), primary_key=True),
+    Column("task_type", String(64), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("description_key", String(32), nullable=False),
+    Column("root_id", String(200), nullable=False),
+    Column("operator", String(64), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("added_at", Float, nullable=False),
+    Index("pool_tasks_by_turn", "status", "priority", "added_at"),
+    Index("pool_tasks_by_root", "root_id"),
+)
+"""Every task the platform knows; `status` is pending until a round takes the task, then planned."""
+
+intake_files = Table(
+    "intake_files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("read_bytes", Integer, nullable=False),
+    Column("read_lines", Integer, nullable=False),
+    Column("head_hash", String(32), nullable=False),
+)
+"""How far each task file has been read; `head_hash` tells an appended file from a rewritten one."""
+
+intake_rejects = Table(
+    "intake_rejects",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("rejected_at", Float, nullable=False),
+)
+"""Lines that are no task, kept for a person to mend."""
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("follows", String(100), unique=True),
+    Column("number", Integer, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("max_rounds", Integer, nullable=False),
+    Column("driver", String(16), nullable=False),
+    Column("planned_at", Float, nullable=False),
+)
+"""Planned rounds. `number` counts within a chain of rounds that `follows` links."""
+
+round_tasks = Table(
+    "round_tasks",
+    metadata,
+    Column("round", String(100), ForeignKey("rounds.round"), primary_key=True),
+    Column("task_id", String(200), ForeignKey("pool_tasks.task_id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+)
+"""The frozen choice of a round: materializing it again gives these tasks."""
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("task_id", String(200), primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("task_type", String(64), nullable=False),
+    Column("runtime_id", String(64), nullable=False),
+    Column("outcome", String(24), nullable=False),
+    Column("finished", Boolean, nullable=False),
+    Column("error_type", String(24)),
+    Column("error_message", Text),
+    Column("reward", Float),
+    Column("steps", Integer, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cost_usd", Float),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("journal_by_task", "task_id"),
+    Index("journal_by_outcome", "round", "outcome"),
+)
+"""One row a round, task and sample: the trajectory itself (`document`, zlib) and what is asked of it most."""
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("task_id", String(200), primary_key=True),
+    Column("parent_id", String(200), nullable=False),
+    Column("operator", String(64), nullable=False),
+    Column("accepted", Boolean, nullable=False),
+    Column("gate", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("spec", JSON),
+    Column("created_at", Float, nullable=False),
+)
+"""Every task that mutation proposed, with the verdict of the gate that decided."""

@@ -1,0 +1,1 @@
+"""The `adp` command, one module a group of subcommands."""

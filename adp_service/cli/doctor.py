@@ -1,0 +1,99 @@
+"""`adp doctor`: whether everything a round needs is here, each finding with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import typer
+from rich.table import Table
+
+from adp_resources.resources import resources
+from adp_service.cli.output import console
+from adp_service.platform import Platform
+from runtimes.errors import PlatformError
+from runtimes.llm.providers import choose_model
+from runtimes.registry import create_runtime, task_types
+
+MIN_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `remedy` is empty when it is well."""
+
+    subject: str
+    well: bool
+    said: str
+    remedy: str = ""
+
+
+def doctor() -> None:
+    """Check Python, disk, database, Dagster's home, model, sandbox and browser; exit 1 if one is not well."""
+    platform = Platform({})
+    checks: dict[str, Callable[[Platform], str]] = {
+        "python": _python,
+        "disk": _disk,
+        "database": _database,
+        "dagster": _dagster,
+        "model": _model,
+    }
+    found = [_examine(subject, check, platform) for subject, check in checks.items()]
+    found += asyncio.run(_runtimes(platform))
+    table = Table("", "what", "finding", "remedy")
+    for finding in found:
+        mark = "[green]ok[/]" if finding.well else "[red]bad[/]"
+        table.add_row(mark, finding.subject, finding.said, finding.remedy)
+    console.print(table)
+    if not all(finding.well for finding in found):
+        raise typer.Exit(1)
+
+
+def _examine(subject: str, check: Callable[[Platform], str], platform: Platform) -> Finding:
+    try:
+        return Finding(subject, True, check(platform))
+    except PlatformError as error:
+        return Finding(subject, False, error.message, error.remedy)
+
+
+async def _runtimes(platform: Platform) -> list[Finding]:
+    """Every runtime's own proof that it could take a task now."""
+    try:
+        services = resources(**platform.overrides)["fanout"].services()
+    except PlatformError as error:
+        return [Finding("runtimes", False, error.message, error.remedy)]
+    found = []
+    async with services:
+        for kind in task_types():
+            runtime = create_runtime(kind, services)
+            health = await runtime.health_check()
+            found.append(Finding(runtime.runtime_id, health.healthy, health.detail or "takes tasks"))
+    return found
+
+
+def _python(platform: Platform) -> str:
+    return sys.version.split()[0]
+
+
+def _disk(platform: Platform) -> str:
+    folder = platform.settings.project_root
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_BYTES:
+        raise PlatformError(f"{free / 1e9:.1f} GB free in {folder}", "Free space, or set OUTPUT_DIR.")
+    return f"{free / 1e9:.0f} GB free"
+
+
+def _database(platform: Platform) -> str:
+    return f"{platform.database.engine.url.render_as_string(hide_password=True)}, schema up to date"
+
+
+def _dagster(platform: Platform) -> str:
+    return f"home {platform.instance.root_directory}"
+
+
+def _model(platform: Platform) -> str:
+    chat = choose_model(platform.settings.model_choice())
+    return f"{chat.model} ({chat.provider})"

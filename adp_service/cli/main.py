@@ -1,0 +1,68 @@
+"""The `adp` command: its subcommands, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from adp_service.cli import doctor, export, imports, run, show, status, ui
+from adp_service.cli.output import complain
+from runtimes.errors import PlatformError
+
+app = typer.Typer(
+    name="adp",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="The agent-data platform: seed tasks in, verified training data for AI agents out. "
+    "Settings come from the environment and `.env` (see `.env.example`).",
+)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("show")(show.show)
+app.command("cancel")(run.cancel)
+app.command("export")(export.export)
+app.command("import")(imports.import_tasks)
+app.command("ui")(ui.ui)
+app.command("doctor")(doctor.doctor)
+
+TRACEBACK_VARIABLE = "ADP_TRACEBACK"
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
+    if debug:
+        os.environ[TRACEBACK_VARIABLE] = "1"
+
+
+def main() -> None:
+    """Entry point: exit code 0 when all went well, 1 when something did not, 2 for wrong arguments."""
+    try:
+        app()
+    except PlatformError as error:
+        _show_traceback()
+        complain(error.message, error.remedy)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("Interrupted.", "Finished work is kept; run again to go on.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+    except Exception as error:
+        _show_traceback()
+        complain(
+            f"A fault of the platform itself: {type(error).__name__}: {error}.",
+            "Run `adp --debug ...` for the traceback, and report it.",
+        )
+        sys.exit(1)
+
+
+def _show_traceback() -> None:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exc()

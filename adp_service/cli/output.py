@@ -1,0 +1,28 @@
+"""How the command talks: one console for results, one for what went wrong, and the tables they share."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(message: str, remedy: str = "") -> None:
+    """An error on standard error: what happened, then the way out."""
+    errors.print(Text.assemble(("error: ", "bold red"), message))
+    if remedy:
+        errors.print(Text.assemble(("  try: ", "bold"), remedy))
+
+
+def note(message: str) -> None:
+    """Something a person should know that is no error."""
+    errors.print(Text.assemble(("note: ", "bold yellow"), message))
+
+
+def fields(rows: dict[str, str]) -> None:
+    """Labels and values, the values in one column."""
+    width = max(map(len, rows), default=0)
+    for label, value in rows.items():
+        console.print(Text.assemble((f"  {label:<{width}}  ", "dim"), value))

@@ -1,0 +1,64 @@
+"""A progress bar for a round, read from the journal while the round runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from adp_service.cli.output import console
+from adp_service.platform import Platform
+from runtimes.errors import PlatformError
+
+POLL_SECONDS = 0.5
+
+
+@contextmanager
+def round_progress(platform: Platform, name: str) -> Iterator[None]:
+    """Show how many of the round's episodes are done for as long as the block runs."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}"),
+        console=console,
+    )
+    shown = bar.add_task(name, total=None, said="planning")
+    over = threading.Event()
+
+    def follow() -> None:
+        last = False
+        while not last:
+            last = over.wait(POLL_SECONDS)
+            try:
+                total, done, said = _state(platform, name)
+            except PlatformError:
+                continue
+            bar.update(shown, total=total, completed=done, said="done" if last else said)
+
+    thread = threading.Thread(target=follow, name="round-progress", daemon=True)
+    with bar:
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _state(platform: Platform, name: str) -> tuple[int | None, int, str]:
+    """Episodes to run, episodes done, and what is going on."""
+    planned = platform.rounds.get(name)
+    if planned is None:
+        return None, 0, "planning"
+    counts = platform.rounds.task_counts(name)
+    outcomes = platform.journal.outcomes(name)
+    total, done = sum(counts.values()) * planned.samples, sum(outcomes.values())
+    if done >= total:
+        return total, done, "essences, new tasks, dataset"
+    finished = {kind: sum(n for (k, _), n in outcomes.items() if k == kind) for kind in counts}
+    waiting = [kind for kind, count in counts.items() if finished[kind] < count * planned.samples]
+    return total, done, f"{waiting[0]} tasks" if waiting else ""

@@ -1,0 +1,108 @@
+"""`adp show`: one trajectory, step by step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+
+from adp_service.cli.output import console, fields
+from adp_service.platform import Platform
+from runtimes.contracts import ExecutionStep, Trajectory, trajectory_from_json, trajectory_to_json
+from runtimes.errors import ConfigurationError
+
+SHOWN = 600
+
+
+def show(
+    trajectory: Annotated[
+        str, typer.Argument(help="A task's id (its newest trajectory), ROUND/TASK/SAMPLE, or a JSON file.")
+    ],
+    full: Annotated[bool, typer.Option("--full", help="Do not shorten observations and arguments.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The trajectory as JSON.")] = False,
+) -> None:
+    """Show one trajectory: thoughts, calls, observations and the verdict."""
+    found = _find(Platform({}), trajectory)
+    if as_json:
+        typer.echo(trajectory_to_json(found))
+        return
+    _head(found)
+    for step in found.steps:
+        _step(step, None if full else SHOWN)
+    _verdict(found)
+
+
+def _find(platform: Platform, name: str) -> Trajectory:
+    if (path := Path(name)).is_file():
+        try:
+            return trajectory_from_json(path.read_bytes())
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(f"{path} is no trajectory: {error}.") from error
+    parts = name.split("/")
+    if len(parts) == 3 and parts[2].isdigit():
+        found = platform.journal.find(parts[1], parts[0], int(parts[2]))
+    else:
+        found = platform.journal.find(name)
+    if found is None:
+        near = platform.journal.task_ids_like(name) or platform.journal.task_ids_like("")
+        remedy = (
+            f"Tasks with trajectories: {', '.join(near)}." if near else "Run some tasks first: adp run FILE."
+        )
+        raise ConfigurationError(f"There is no trajectory {name!r}.", remedy)
+    return found
+
+
+def _head(trajectory: Trajectory) -> None:
+    console.rule(f"[bold]{escape(trajectory.task_id)}")
+    task = next((m["content"] for m in trajectory.prompt if m.get("role") == "user"), "")
+    fields(
+        {
+            "round": f"{trajectory.round or '-'}, sample {trajectory.sample}",
+            "runtime": trajectory.runtime_id,
+            "model": f"{trajectory.model} ({trajectory.teacher})",
+            "task": _short(task, SHOWN),
+        }
+    )
+
+
+def _step(step: ExecutionStep, limit: int | None) -> None:
+    mark = "[green]ok[/]" if step.success else f"[red]{step.error_type or 'failed'}[/]"
+    name = step.tool_name or step.action_type
+    console.print(f"\n[bold]{step.step_id}. {escape(name)}[/] {mark} [dim]{step.duration:.2f} s[/]")
+    if step.thought:
+        console.print(f"   [italic]{escape(_short(step.thought, limit))}[/]")
+    if step.action_params:
+        console.print(f"   [cyan]{escape(_short(_plain(step.action_params), limit))}[/]")
+    if step.observation:
+        text = _short(str(step.observation), limit)
+        console.print("\n".join(f"   [dim]|[/] {escape(line)}" for line in text.splitlines()))
+
+
+def _verdict(trajectory: Trajectory) -> None:
+    console.print()
+    answer = "" if trajectory.final_result is None else str(trajectory.final_result)
+    rows = {
+        "answer": _short(answer, SHOWN),
+        "outcome": trajectory.outcome,
+        "verdict": f"{trajectory.verifier or 'no verifier'}: {trajectory.grade_reason or 'not graded'}",
+        "reward": "none" if trajectory.reward is None else f"{trajectory.reward:g}",
+        "took": f"{trajectory.total_duration:.2f} s, "
+        f"{trajectory.prompt_tokens + trajectory.completion_tokens:,} tokens",
+    }
+    if trajectory.error_type:
+        rows["error"] = f"{trajectory.error_type}: {trajectory.error_message}"
+    fields(rows)
+
+
+def _plain(params: dict[str, Any]) -> str:
+    if list(params) in (["code"], ["command"], ["answer"]):
+        return str(next(iter(params.values())))
+    return json.dumps(params, ensure_ascii=False)
+
+
+def _short(text: str, limit: int | None) -> str:
+    return text if limit is None or len(text) <= limit else f"{text[:limit]} [... {len(text) - limit} more]"

@@ -1,0 +1,80 @@
+"""The summary that ends a run: what came of the rounds and where it lies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+from rich.panel import Panel
+
+from adp_service.cli.output import console, fields
+from adp_service.platform import Platform
+from runtimes.llm.base import ChatModel
+
+TEACHER = (
+    "No LLM is configured, so the BUILT-IN TEACHER acted: a scripted policy that solves the families of tasks it "
+    "knows and errs now and then. Its data proves the pipeline; no language model made it. For a real one set "
+    "GEMINI_API_KEY, DEEPSEEK_API_KEY, OPENAI_API_KEY or VLLM_URL in .env."
+)
+
+
+def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> None:
+    """Counts over `rounds`, the places of the files, and how to open the UI."""
+    outcomes: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    tokens, tasks = 0, 0
+    for name in rounds:
+        for (_, outcome), count in platform.journal.outcomes(name).items():
+            outcomes[outcome] += count
+        failures += platform.journal.failures(name)
+        tokens += platform.journal.cost(name)[0]
+        tasks += sum(platform.rounds.task_counts(name).values())
+    assets = platform.settings.output / "assets"
+    console.rule(f"[bold]{', '.join(rounds)}")
+    fields(
+        {
+            "tasks": f"{tasks} ({sum(outcomes.values())} episodes)",
+            "solved": str(outcomes["solved"]),
+            "failed": _failed(failures),
+            "unverified": str(outcomes["unverified"]),
+            "essences": str(_rows(assets / "essences", rounds)),
+            "new tasks": _accepted(assets / "mutated_tasks", rounds),
+            "dataset rows": str(_rows(assets / "training_dataset", rounds)),
+            "tokens": f"{tokens:,}",
+            "model": f"{chat.model} ({chat.provider})",
+            "datasets": ", ".join(_shown(platform.settings.output / "datasets" / name) for name in rounds),
+            "trajectories": _shown(platform.settings.output / "trajectories"),
+            "the UI": "adp ui   (make ui), then http://127.0.0.1:3000",
+        }
+    )
+    if chat.provider == "builtin":
+        console.print(Panel(TEACHER, border_style="yellow", title="built-in teacher"), soft_wrap=False)
+
+
+def _failed(failures: Counter[str]) -> str:
+    if not failures:
+        return "0"
+    kinds = ", ".join(f"{kind} {count}" for kind, count in failures.most_common())
+    return f"{failures.total()} ({kinds})"
+
+
+def _rows(folder: Path, rounds: list[str]) -> int:
+    return sum(_frame(folder, name).height for name in rounds)
+
+
+def _accepted(folder: Path, rounds: list[str]) -> str:
+    frames = [frame for name in rounds if (frame := _frame(folder, name)).height]
+    accepted = sum(int(frame["accepted"].sum()) for frame in frames)
+    return f"{accepted} of {sum(frame.height for frame in frames)} proposed"
+
+
+def _frame(folder: Path, name: str) -> pl.DataFrame:
+    path = folder / f"{name}.parquet"
+    return pl.read_parquet(path) if path.exists() else pl.DataFrame()
+
+
+def _shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

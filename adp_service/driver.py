@@ -1,0 +1,155 @@
+"""Driving rounds: runs Dagster's round job in this process, so that the UI shows what the command does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import psutil
+import sqlalchemy as sa
+
+from adp_assets.automation import FINISHED, RELEASE_JOB, ROUND_JOB, round_config
+from adp_assets.rounds import ROUNDS, Round, next_name
+from adp_resources.run_launcher import COMMAND_TAG
+from adp_resources.tables import pool_tasks, round_tasks
+from adp_service.platform import Platform
+from runtimes.errors import ConfigurationError
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+LAST_ASSET = dg.AssetKey("training_dataset")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one round's run ended; `failure` is what a person should read, empty when it went well."""
+
+    round: str
+    run_id: str
+    failure: str = ""
+    cancelled: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return not self.failure and not self.cancelled
+
+
+def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> Ran:
+    """Materialize every stage of a round; what an earlier try finished is kept."""
+    platform.instance.add_dynamic_partitions(str(ROUNDS.name), [name])
+    return _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
+
+
+def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
+    """Materialize `dataset_release` under a name."""
+    platform.instance.add_dynamic_partitions("releases", [name])
+    config = {"ops": {"dataset_release": {"config": {"rounds": rounds}}}}
+    return _execute(platform, RELEASE_JOB, name, {**config, **QUIET})
+
+
+def _execute(platform: Platform, job_name: str, partition: str, run_config: dict[str, Any]) -> Ran:
+    job = platform.defs.resolve_job_def(job_name)
+    result = job.execute_in_process(
+        instance=platform.instance,
+        partition_key=partition,
+        run_config=run_config,
+        tags={COMMAND_TAG: _this_process()},
+        raise_on_error=False,
+    )
+    run = platform.instance.get_run_by_id(result.run_id)
+    cancelled = run is not None and run.status == dg.DagsterRunStatus.CANCELED
+    return Ran(partition, result.run_id, "" if result.success else failure_of(result), cancelled)
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Why the run failed, in the words of the step or check that did."""
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error):
+            cause = error.cause or error
+            metadata = event.step_failure_data.user_failure_data
+            return str((metadata.description if metadata else None) or cause.message).strip()
+    return "The run failed; `adp ui` shows its log."
+
+
+def bury_dead_runs(platform: Platform) -> list[str]:
+    """Mark runs whose `adp run` is gone as failed, so that they hold no pool; gives their rounds.
+
+    A killed process leaves its run "started" for ever, and Dagster cannot know better.
+    """
+    buried = []
+    for run in _open_runs(platform.instance):
+        if COMMAND_TAG in run.tags and not _alive(run.tags[COMMAND_TAG]):
+            platform.instance.report_run_failed(run, "The `adp run` that executed it is gone.")
+            platform.instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            buried.append(run.tags.get("dagster/partition", run.run_id))
+    return buried
+
+
+def cancel_round(platform: Platform, name: str) -> int:
+    """Ask every run of a round to stop; gives their number."""
+    bury_dead_runs(platform)
+    runs = [run for run in _open_runs(platform.instance) if run.tags.get("dagster/partition") == name]
+    for run in runs:
+        platform.instance.run_coordinator.cancel_run(run.run_id)
+    return len(runs)
+
+
+def unfinished(platform: Platform, sources: set[str]) -> list[Round]:
+    """Rounds that an earlier command planned and did not see to the end, oldest first.
+
+    With `sources`, only those that have tasks of these files. Raises ConfigurationError when another process
+    is working on one of them.
+    """
+    done = platform.instance.get_materialized_partitions(LAST_ASSET)
+    busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
+    found = []
+    for planned in platform.rounds.all():
+        if planned.driver != "command" or planned.name in done:
+            continue
+        if sources and not sources & _sources(platform, planned.name):
+            continue
+        if planned.name in busy:
+            raise ConfigurationError(
+                f"Round {planned.name} is being run by another process.",
+                f"Wait for it, or stop it: adp cancel {planned.name}.",
+            )
+        found.append(planned)
+    return found
+
+
+def new_round_name(platform: Platform) -> str:
+    """A name no round has had, in the database or in Dagster."""
+    partitions = platform.instance.get_dynamic_partitions(str(ROUNDS.name))
+    return next_name([*partitions, *(planned.name for planned in platform.rounds.all())])
+
+
+def _sources(platform: Platform, name: str) -> set[str]:
+    query = (
+        sa.select(pool_tasks.c.source)
+        .distinct()
+        .join(round_tasks, round_tasks.c.task_id == pool_tasks.c.task_id)
+        .where(round_tasks.c.round == name)
+    )
+    with platform.database.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def _open_runs(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    statuses = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    yield from instance.get_runs(dg.RunsFilter(statuses=statuses))
+
+
+def _this_process() -> str:
+    pid = os.getpid()
+    return f"{pid}@{psutil.Process(pid).create_time():.2f}"
+
+
+def _alive(mark: str) -> bool:
+    """Whether the process that left this mark still runs; a process id alone may have been given anew."""
+    pid, _, started = mark.partition("@")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except (psutil.NoSuchProcess, ValueError):
+        return False

@@ -1,0 +1,332 @@
+"""The shapes that cross package borders: tasks, steps, trajectories, essences, and what a runtime is.
+
+They are msgspec structs because every record passes through here on its way in and out of files, the
+journal and workers: `make bench-contracts` measures decoding and validating a trajectory against the same
+model in pydantic. Field names are contracts with other tools; `docs/contracts.md` lists them.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from runtimes.errors import ErrorType, InvalidTask
+
+ActionType = Literal["code_execution", "browser_action", "tool_call"]
+Outcome = Literal["solved", "unsolved", "unverified", "infrastructure_error", "cancelled"]
+Message = dict[str, Any]
+"""One chat-completions message, kept exactly as it was sent or received."""
+
+MAX_TASK_ID_BYTES = 200
+"""A task's id names its file, `<task_id>.json`, and file names end at 255 bytes."""
+
+
+class Verifier(Struct, frozen=True):
+    """Who decides whether a task was solved, and by what.
+
+    `kind` names a registered verifier (`runtimes.grading`), `spec` holds what that verifier reads. A verifier
+    stays with the grader: `TaskSpec.for_agent` takes it off before any runtime or model sees the task.
+    """
+
+    kind: str
+    spec: dict[str, Any] = {}
+
+
+class Lineage(Struct, frozen=True, omit_defaults=True):
+    """Where a task came from. A seed is its own root and has generation 0."""
+
+    root_id: str = ""
+    parents: tuple[str, ...] = ()
+    operator: str = "seed"
+    generation: int = 0
+    source: str = ""
+
+
+class TaskSpec(Struct, frozen=True, kw_only=True):
+    """One line of a task file: what an agent is to do, with what, and within which limits.
+
+    `task_type` is any type a registered runtime executes. `timeout` is in seconds for the whole episode,
+    `priority` runs from 1 to 10, 10 first.
+    """
+
+    task_type: Annotated[str, Meta(min_length=1)]
+    description: Annotated[str, Meta(min_length=1)]
+    task_id: str = ""
+    expected_tools: list[str] = []
+    constraints: dict[str, Any] = {}
+    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 10
+    timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    priority: Annotated[int, Meta(ge=1, le=10)] = 1
+    verifier: Verifier | None = None
+    lineage: Lineage = Lineage()
+    metadata: dict[str, Any] = {}
+
+    def named(self) -> TaskSpec:
+        """The same task with an id, and itself as root where it had no root.
+
+        A task without an id gets a UUID made of its content: reading the same line twice gives the same task.
+
+        Raises InvalidTask for an id that cannot name a file.
+        """
+        task_id = self.task_id or str(uuid.uuid5(uuid.NAMESPACE_OID, msgspec.json.encode(self).decode()))
+        check_task_id(task_id)
+        lineage = self.lineage
+        if not lineage.root_id:
+            lineage = msgspec.structs.replace(lineage, root_id=task_id)
+        return msgspec.structs.replace(self, task_id=task_id, lineage=lineage)
+
+    def for_agent(self) -> TaskSpec:
+        """The task as an agent's runtime may see it: without verifier, lineage and metadata."""
+        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata={})
+
+
+def check_task_id(task_id: str) -> None:
+    """Raise InvalidTask unless `task_id` can name a file on every platform we write to."""
+    if any(c in '/\\:*?"<>|' or ord(c) < 32 for c in task_id):
+        raise InvalidTask(
+            f"task_id {task_id!r} holds a path separator or another character no file name may hold.",
+            "Use letters, digits, '-', '_' and '.'.",
+        )
+    if task_id in {".", ".."} or task_id != task_id.strip():
+        raise InvalidTask(f"task_id {task_id!r} cannot name a file.", "Use letters, digits, '-' and '_'.")
+    if len(task_id.encode()) > MAX_TASK_ID_BYTES:
+        raise InvalidTask(
+            f"task_id {task_id[:40]!r}... is longer than {MAX_TASK_ID_BYTES} bytes.", "Shorten it."
+        )
+
+
+class ExecutionStep(Struct, kw_only=True):
+    """One action of an agent and what came of it.
+
+    `timestamp` is epoch seconds at the start, `duration` seconds. Steps that one model reply asked for share
+    `turn`; the reply itself, raw, is the `message` of the first of them and its tokens are counted there.
+    `observation` is None where nothing came back: the episode ended with the step. `extra` is as in
+    Trajectory.
+    """
+
+    step_id: int | str
+    action_type: ActionType
+    action_params: dict[str, Any] = {}
+    observation: Any = ""
+    success: bool
+    error_type: ErrorType | None = None
+    error_message: str | None = None
+    timestamp: float = 0.0
+    duration: float = 0.0
+    thought: str = ""
+    turn: int = 0
+    tool_name: str = ""
+    tool_call_id: str = ""
+    message: Message | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    extra: dict[str, Any] = {}
+
+
+class Grade(Struct, frozen=True, kw_only=True):
+    """A verifier's verdict: `reward` from 0 to 1, solved when it is 1, and why in words."""
+
+    verifier: str
+    reward: float
+    reason: str = ""
+
+    @property
+    def solved(self) -> bool:
+        return self.reward >= 1.0
+
+
+class Trajectory(Struct, kw_only=True):
+    """One episode: a task, executed once, with every step and the verdict.
+
+    The first ten fields are the format other tools read. `outcome` says where the matter ended: it follows
+    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `prompt`
+    and `tools` are what the model was given first; `messages()` rebuilds all it saw. `extra` holds fields of
+    foreign files that this version does not know, so that reading and writing lose nothing.
+    """
+
+    task_id: str
+    runtime_id: str
+    success: bool = False
+    steps: list[ExecutionStep] = []
+    final_result: Any = None
+    error_type: ErrorType | None = None
+    error_message: str | None = None
+    total_duration: float = 0.0
+    metadata: dict[str, Any] = {}
+    created_at: float = msgspec.field(default_factory=time.time)
+
+    task_type: str = ""
+    round: str = ""
+    sample: int = 0
+    outcome: Outcome = "unverified"
+    verified: bool = False
+    verifier: str = ""
+    reward: float | None = None
+    grade_reason: str = ""
+    teacher: str = ""
+    model: str = ""
+    sampling: dict[str, Any] = {}
+    prompt_hash: str = ""
+    code_version: str = ""
+    prompt: list[Message] = []
+    tools: list[dict[str, Any]] = []
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    extra: dict[str, Any] = {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the task had its fair try; our own failures and cancellations are to be repeated."""
+        return self.outcome in {"solved", "unsolved", "unverified"}
+
+    def messages(self) -> list[Message]:
+        """Every message the model saw and gave, in order, as chat completions has them."""
+        messages = list(self.prompt)
+        for step in self.steps:
+            if step.message is not None:
+                messages.append(step.message)
+            if step.observation is None:
+                continue
+            if step.tool_call_id:
+                messages.append(
+                    {"role": "tool", "tool_call_id": step.tool_call_id, "content": step.observation}
+                )
+            elif step.observation:
+                messages.append({"role": "user", "content": step.observation})
+        return messages
+
+    def graded(self, grade: Grade | None) -> Trajectory:
+        """This trajectory with its verdict; without a grade it is unverified, never taken as passed."""
+        if not self.finished:
+            return self
+        if grade is None:
+            return msgspec.structs.replace(
+                self, outcome="unverified", success=False, verified=False, reward=None
+            )
+        return msgspec.structs.replace(
+            self,
+            outcome="solved" if grade.solved else "unsolved",
+            success=grade.solved,
+            verified=True,
+            verifier=grade.verifier,
+            reward=grade.reward,
+            grade_reason=grade.reason,
+        )
+
+
+class SuccessPattern(Struct, frozen=True, kw_only=True):
+    """What worked: the steps that mattered, their shape, and how one could tell."""
+
+    key_steps: list[str]
+    execution_pattern: str
+    success_indicators: list[str]
+
+
+class Essence(Struct, frozen=True, kw_only=True):
+    """What one trajectory teaches, small enough to make new tasks from.
+
+    `kind` is `success`, or `failure` for an instructive one.
+    """
+
+    essence_id: str
+    task_id: str
+    root_id: str
+    round: str
+    task_type: str
+    domain: str
+    query: str
+    complexity_level: Literal["simple", "medium", "complex"]
+    success_pattern: SuccessPattern
+    kind: Literal["success", "failure"] = "success"
+
+
+class Health(Struct, frozen=True):
+    """Whether a runtime can take work now, and why not."""
+
+    healthy: bool
+    detail: str = ""
+
+
+class Runtime(ABC):
+    """What executes one type of task. Register one with the entry point group `adp.runtimes`.
+
+    An episode's own failure is part of the trajectory it returns; only a fault of the runtime itself may be
+    raised, as InfrastructureError.
+    """
+
+    task_type: str
+    runtime_id: str
+    capabilities: frozenset[str]
+
+    @abstractmethod
+    async def execute(self, task: TaskSpec, *, sample: int = 0, round: str = "") -> Trajectory:
+        """Run `task` once. `sample` varies the model's seed; one sample is as repeatable as the model."""
+
+    async def health_check(self) -> Health:
+        """Prove that the runtime could take a task now."""
+        return Health(True)
+
+    async def cleanup(self) -> None:  # noqa: B027 - most runtimes own nothing
+        """Release everything the runtime opened; safe to call twice."""
+
+    def take_world(self, trajectory: Trajectory) -> dict[str, Any]:
+        """What a verifier needs beyond the trajectory and nobody may store (a browser's cookies), once."""
+        return {}
+
+
+_KNOWN_FIELDS = frozenset(Trajectory.__struct_fields__) - {"extra"}
+_KNOWN_TASK_FIELDS = frozenset(TaskSpec.__struct_fields__)
+_KNOWN_STEP_FIELDS = frozenset(ExecutionStep.__struct_fields__) - {"extra"}
+
+
+def trajectory_to_json(trajectory: Trajectory) -> bytes:
+    """The one JSON form of a trajectory, UTF-8, with foreign fields back where they were."""
+    plain = msgspec.to_builtins(trajectory)
+    plain["steps"] = [{**step.pop("extra"), **step} for step in plain["steps"]]
+    return msgspec.json.encode({**plain.pop("extra"), **plain})
+
+
+def trajectory_from_json(data: bytes | str) -> Trajectory:
+    """Read what `trajectory_to_json` wrote, or an older or foreign file of the same format.
+
+    Raises msgspec.ValidationError naming the field, msgspec.DecodeError for what is not JSON.
+    """
+    plain = msgspec.json.decode(data, type=dict[str, Any])
+    extra = _foreign(plain, _KNOWN_FIELDS)
+    steps = plain.get("steps")
+    found = [_foreign(step, _KNOWN_STEP_FIELDS) for step in steps] if isinstance(steps, list) else []
+    trajectory = msgspec.convert(plain, Trajectory)
+    trajectory.extra = extra
+    for step, foreign in zip(trajectory.steps, found, strict=True):
+        step.extra = foreign
+    return trajectory
+
+
+def _foreign(plain: Any, known: frozenset[str]) -> dict[str, Any]:
+    """Take the fields that are not known out of an object; what is no object has none."""
+    if not isinstance(plain, dict) or plain.keys() <= known:
+        return {}
+    return {key: plain.pop(key) for key in list(plain) if key not in known}
+
+
+def task_from_json(data: bytes | str) -> TaskSpec:
+    """One task line, named; fields this version does not know are kept in its metadata.
+
+    Raises InvalidTask saying which field is wrong and why.
+    """
+    try:
+        plain = msgspec.json.decode(data, type=dict[str, Any])
+        foreign = _foreign(plain, _KNOWN_TASK_FIELDS)
+        task = msgspec.convert(plain, TaskSpec)
+    except msgspec.MsgspecError as error:
+        raise InvalidTask(f"not a task: {error}.") from error
+    if foreign:
+        task = msgspec.structs.replace(task, metadata={**foreign, **task.metadata})
+    return task.named()

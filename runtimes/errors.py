@@ -1,0 +1,72 @@
+"""The errors that cross a room of this package, each with its cause and the way out.
+
+Two of them carry the platform's most important distinction. A `ToolError` is the agent's own failure: the
+agent sees it as an observation and may go on. An `InfrastructureError` is ours: the episode ends, is tried
+again, and never counts as a failed task.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ErrorType = Literal[
+    "timeout",
+    "network_error",
+    "compile_error",
+    "runtime_error",
+    "browser_error",
+    "system_error",
+]
+
+
+class PlatformError(Exception):
+    """A fault with a message a user can act on.
+
+    `message` names the place and the cause, `remedy` the way out (empty when there is none to give).
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+
+class InvalidTask(PlatformError):
+    """A task that cannot be run as it is written; raised where tasks are read."""
+
+
+class ConfigurationError(PlatformError):
+    """A setting, path or installation that must be changed by a person before anything can run."""
+
+
+class ToolError(PlatformError):
+    """A tool call that failed by the agent's doing; shown to the agent, which may go on."""
+
+    def __init__(self, error_type: ErrorType, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.error_type: ErrorType = error_type
+
+
+class InfrastructureError(PlatformError):
+    """The platform's own failure: sandbox, browser, model or disk. Tried again, never the task's fault."""
+
+    def __init__(self, error_type: ErrorType, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.error_type: ErrorType = error_type
+
+
+class ModelUnavailable(InfrastructureError):
+    """The model's server gave no usable answer after every retry."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__("network_error", message, remedy)
+
+
+class ModelRefused(InfrastructureError):
+    """The model's server refused the request for good: a bad key, an unknown model. Retrying cannot help."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__("system_error", message, remedy)

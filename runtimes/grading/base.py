@@ -1,0 +1,65 @@
+"""What a verifier is, how one is found, and the call that grades a trajectory."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from runtimes import plugins
+from runtimes.contracts import Grade, Trajectory, Verifier
+from runtimes.errors import InvalidTask
+from runtimes.services import Services
+
+GROUP = "adp.verifiers"
+SpecT = TypeVar("SpecT", bound=Struct)
+
+
+class VerifierKind(Generic[SpecT]):
+    """One way to verify. Register a subclass with the entry point group `adp.verifiers`, named by its kind.
+
+    `grade` gets the trajectory, the fresh things it may open (`services`) and the `world` the runtime handed
+    over (`Runtime.take_world`). It raises InfrastructureError when it could not decide; a wrong answer is a
+    reward of 0, never an exception.
+    """
+
+    Spec: type[SpecT]
+
+    async def grade(
+        self, spec: SpecT, trajectory: Trajectory, services: Services, world: dict[str, Any]
+    ) -> tuple[float, str]:
+        """The reward, 0 to 1, and the reason in words."""
+        raise NotImplementedError
+
+    def read(self, spec: dict[str, Any]) -> SpecT:
+        return msgspec.convert(spec, self.Spec)
+
+
+def check_verifier(verifier: Verifier) -> None:
+    """Raise InvalidTask when nothing here can grade by `verifier`, naming the field at fault."""
+    try:
+        _kind(verifier).read(verifier.spec)
+    except msgspec.ValidationError as error:
+        raise InvalidTask(f"the verifier's spec is not one of kind {verifier.kind!r}: {error}.") from error
+
+
+async def grade(
+    verifier: Verifier, trajectory: Trajectory, services: Services, world: dict[str, Any]
+) -> Grade:
+    """The verdict on a finished trajectory."""
+    kind = _kind(verifier)
+    reward, reason = await kind.grade(kind.read(verifier.spec), trajectory, services, world)
+    return Grade(verifier=verifier.kind, reward=reward, reason=reason)
+
+
+def _kind(verifier: Verifier) -> VerifierKind[Any]:
+    kinds = plugins.load(GROUP)
+    if verifier.kind not in kinds:
+        raise InvalidTask(
+            f"there is no verifier of kind {verifier.kind!r}.",
+            f"Known kinds: {', '.join(sorted(kinds))}. One of your own registers under {GROUP}.",
+        )
+    found = kinds[verifier.kind]()
+    assert isinstance(found, VerifierKind)
+    return found

@@ -1,0 +1,1 @@
+"""Models: one interface, the providers behind it, and the built-in teacher."""

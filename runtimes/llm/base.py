@@ -1,0 +1,50 @@
+"""What a model is to the rest of the platform: chat completions in, one assistant message out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from runtimes.contracts import Message
+
+
+class Sampling(Struct, frozen=True, omit_defaults=True):
+    """How a reply is drawn. `seed` is varied by sample so that samples differ and a rerun repeats."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """One assistant message, raw, as the provider sent it (unknown keys kept), and what it cost."""
+
+    message: Message
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    finish_reason: str = "stop"
+
+
+class ChatModel(Protocol):
+    """A model behind chat completions.
+
+    `complete` raises ModelUnavailable when no reply came after all retries and ModelRefused when none ever
+    will (bad key, unknown model). `schema` asks for a JSON object of that JSON schema as the content.
+    """
+
+    provider: str
+    model: str
+
+    async def complete(
+        self,
+        messages: list[Message],
+        *,
+        tools: list[dict[str, Any]] | None = None,
+        sampling: Sampling = Sampling(),
+        schema: dict[str, Any] | None = None,
+    ) -> Reply: ...
+
+    async def aclose(self) -> None: ...

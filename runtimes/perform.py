@@ -1,0 +1,65 @@
+"""One task, one sample, start to verdict: executed by its runtime, then graded apart from it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
+from runtimes.errors import InfrastructureError, ModelRefused
+from runtimes.grading.base import grade
+from runtimes.services import Services
+
+log = logging.getLogger(__name__)
+
+GRADING_SECONDS = 120.0
+"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure."""
+
+
+async def perform(
+    task: TaskSpec, runtime: Runtime, services: Services, *, sample: int, round: str
+) -> Trajectory:
+    """The graded trajectory of one sample. Whatever goes wrong on our side is its outcome, not an exception.
+
+    Only ModelRefused is raised: no further try of any task could go better.
+    """
+    started = time.time()
+    try:
+        trajectory = await runtime.execute(task.for_agent(), sample=sample, round=round)
+        world = runtime.take_world(trajectory)
+        return trajectory.graded(await _verdict(task, trajectory, services, world))
+    except ModelRefused:
+        raise
+    except InfrastructureError as error:
+        fault = error
+    except Exception as error:
+        log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
+        fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
+    return Trajectory(
+        task_id=task.task_id,
+        runtime_id=runtime.runtime_id,
+        task_type=task.task_type,
+        round=round,
+        sample=sample,
+        outcome="infrastructure_error",
+        error_type=fault.error_type,
+        error_message=str(fault),
+        created_at=started,
+        total_duration=time.time() - started,
+    )
+
+
+async def _verdict(
+    task: TaskSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
+) -> Grade | None:
+    if task.verifier is None or not trajectory.finished:
+        return None
+    try:
+        async with asyncio.timeout(GRADING_SECONDS):
+            return await grade(task.verifier, trajectory, services, world)
+    except TimeoutError as error:
+        raise InfrastructureError(
+            "timeout", f"The grader ({task.verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
+        ) from error

@@ -1,0 +1,1 @@
+"""What an agent may do: each tool a name, a JSON schema and a coroutine over the episode's workbench."""

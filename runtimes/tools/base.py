@@ -1,0 +1,104 @@
+"""A tool, and the workbench of one episode that tools act on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runtimes.contracts import ActionType, TaskSpec
+
+if TYPE_CHECKING:
+    from runtimes.llm.base import ChatModel
+    from runtimes.services import Services
+    from runtimes.web.page import WebPage
+    from sandbox import Session
+
+
+@dataclass
+class Workbench:
+    """What one episode works with: a sandbox session and a browser page, each opened when first needed.
+
+    Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
+    """
+
+    task: TaskSpec
+    services: Services
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _session: Session | None = None
+    _page: WebPage | None = None
+
+    @property
+    def model(self) -> ChatModel:
+        """The model behind the agent."""
+        return self.services.model
+
+    async def __aenter__(self) -> Workbench:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def session(self) -> Session:
+        """The episode's sandbox: its files last from step to step and are gone with the episode."""
+        if self._session is None:
+            opening = self.services.sandboxes.session(limits=self.services.limits)
+            self._session = await self._stack.enter_async_context(opening)
+        return self._session
+
+    async def page(self) -> WebPage:
+        """The episode's page in a browser context of its own, at the task's start address."""
+        if self._page is None:
+            self._page = await self._stack.enter_async_context(self.services.browsers.page(self.task))
+        return self._page
+
+    @property
+    def open_page(self) -> WebPage | None:
+        """The page if the episode ever opened one."""
+        return self._page
+
+
+COMPLETE_TASK = "complete_task"
+"""The tool by which an agent ends its episode; every toolset has it."""
+
+ToolFunction = Callable[..., Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One thing an agent can call.
+
+    `function` gets the workbench and the call's arguments by name, and returns the observation. It raises
+    ToolError for what the agent did wrong, InfrastructureError for what we did.
+    `parameters` is the JSON schema of the arguments, an object schema.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    action_type: ActionType
+    function: ToolFunction
+
+    def schema(self) -> dict[str, Any]:
+        """The tool as chat completions list it."""
+        return {
+            "type": "function",
+            "function": {"name": self.name, "description": self.description, "parameters": self.parameters},
+        }
+
+    def action_params(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The call as a step records it; page actions name themselves in `action`."""
+        if self.action_type == "browser_action":
+            return {"action": self.name, **arguments}
+        return dict(arguments)
+
+
+def parameters(required: list[str] | None = None, /, **properties: dict[str, Any]) -> dict[str, Any]:
+    """An object schema; every property is required unless `required` says which are."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties) if required is None else required,
+        "additionalProperties": False,
+    }
