@@ -1,0 +1,104 @@
+"""All families of tasks, how one is recognised by its wording, and task sets drawn from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import msgspec
+
+from runtimes.contracts import TaskSpec
+from runtimes.llm.teacher.families.base import Family
+from runtimes.llm.teacher.families.code_numbers import MultiplesFamily, WindowsFamily
+from runtimes.llm.teacher.families.code_records import GroupingFamily, RankingFamily
+from runtimes.llm.teacher.families.code_text import CipherFamily
+from runtimes.llm.teacher.families.reasoning import CouponFamily, StoryFamily
+from runtimes.llm.teacher.families.reasoning_shop import BudgetFamily, CategoryCostFamily, StatementFamily
+from runtimes.llm.teacher.families.web import CartFamily, OrdersFamily, ProductFactsFamily
+from runtimes.llm.teacher.families.web_forms import BalancesFamily, ContactFamily, NewslettersFamily
+from runtimes.llm.teacher.wording import LANGUAGES, Language, likeness
+
+FAMILIES: tuple[Family[Any], ...] = (
+    MultiplesFamily(),
+    WindowsFamily(),
+    CipherFamily(),
+    GroupingFamily(),
+    RankingFamily(),
+    ProductFactsFamily(),
+    OrdersFamily(),
+    CartFamily(),
+    ContactFamily(),
+    BalancesFamily(),
+    NewslettersFamily(),
+    StoryFamily(),
+    CouponFamily(),
+    CategoryCostFamily(),
+    StatementFamily(),
+    BudgetFamily(),
+)
+TASK_TYPES = ("code", "web", "reasoning")
+NEAR_COPY = 0.7
+"""Two descriptions with a likeness of at least this much count as the same task."""
+
+_TRIES = 200
+
+
+class Recognised(NamedTuple):
+    """What a description says: a task of `family` with `params`, in `language`."""
+
+    family: Family[Any]
+    params: Any
+    language: Language
+
+
+def recognise(description: str) -> Recognised | None:
+    """The task a description words, or None where no family knows the wording."""
+    for family in FAMILIES:
+        if found := family.parse(description):
+            return Recognised(family, *found)
+    return None
+
+
+def is_novel(description: str, others: list[str]) -> bool:
+    """Whether a description is a near-copy of none of the others."""
+    return all(likeness(description, other) < NEAR_COPY for other in others)
+
+
+def sample_tasks(count: int, seed: int, types: Mapping[str, int] | None = None) -> list[TaskSpec]:
+    """`count` tasks, none a near-copy of another, the same for the same arguments.
+
+    `types` says how many of each task type (shared evenly where None); within a type the families take
+    turns, and so do the languages. Raises ValueError when `types` do not add up to `count`.
+    """
+    shares = dict(types) if types is not None else _even_shares(count)
+    if sum(shares.values()) != count or not set(shares) <= set(TASK_TYPES):
+        raise ValueError(f"types {shares} do not share out {count} tasks among {', '.join(TASK_TYPES)}.")
+    rng = random.Random(seed)
+    tasks: list[TaskSpec] = []
+    for task_type, share in shares.items():
+        families = [family for family in FAMILIES if family.task_type == task_type]
+        for number, family in zip(range(share), cycle(families), strict=False):
+            turn = number // len(families)
+            tasks.append(_draw(family, turn, [task.description for task in tasks], rng))
+    return tasks
+
+
+def _draw(family: Family[Any], turn: int, others: list[str], rng: random.Random) -> TaskSpec:
+    # Neighbouring families begin with different languages, or a short set would have one language only.
+    language = LANGUAGES[(turn + FAMILIES.index(family)) % len(LANGUAGES)]
+    for _ in range(_TRIES):
+        params = family.sample(rng)
+        description = family.render(params, language, rng.randrange(len(family.wordings)))
+        if is_novel(description, others):
+            task = family.task(params, description, f"{family.task_type}-{family.name}-{turn + 1:02d}")
+            return msgspec.structs.replace(task, priority=1 + rng.randrange(10))
+    raise ValueError(
+        f"The family {family.name} has no further {language} task that is no near-copy. Ask for fewer tasks."
+    )
+
+
+def _even_shares(count: int) -> dict[str, int]:
+    each, rest = divmod(count, len(TASK_TYPES))
+    return {task_type: each + (at < rest) for at, task_type in enumerate(TASK_TYPES)}

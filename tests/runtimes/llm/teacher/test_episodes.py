@@ -1,0 +1,75 @@
+"""Whole episodes: the teacher in the real runtimes, with sandbox, browser and shop, and real graders."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from runtimes.builtin import AgentRuntime, CodeRuntime, ReasoningRuntime, WebRuntime, sample_seed
+from runtimes.contracts import TaskSpec, Trajectory, task_from_json
+from runtimes.llm.teacher import Teacher
+from runtimes.llm.teacher.families import FAMILIES
+from runtimes.llm.teacher.families.base import Slip
+from runtimes.llm.teacher.policy import slip_of
+from runtimes.perform import perform
+from runtimes.services import Services
+from runtimes.web.browser import BrowserPool
+from sandbox import SandboxPool
+
+EXAMPLES = Path(__file__).parents[4] / "examples"
+RUNTIMES: tuple[type[AgentRuntime], ...] = (CodeRuntime, WebRuntime, ReasoningRuntime)
+
+
+async def run_all(tasks: list[TaskSpec], error_rate: float, samples: list[int]) -> list[Trajectory]:
+    """Every task once, several at a time, each with the sample number that goes with it."""
+    async with Services(Teacher(error_rate), SandboxPool(), BrowserPool()) as services:
+        runtimes = {runtime.task_type: runtime(services) for runtime in RUNTIMES}
+        return await asyncio.gather(
+            *(
+                perform(task, runtimes[task.task_type], services, sample=sample, round="test")
+                for task, sample in zip(tasks, samples, strict=True)
+            )
+        )
+
+
+async def test_every_example_task_is_solved_by_a_teacher_that_does_not_slip() -> None:
+    tasks = [task_from_json(line) for line in (EXAMPLES / "tasks.jsonl").read_bytes().splitlines()]
+    assert {task.task_type for task in tasks} == {"code", "web", "reasoning"}
+    trajectories = await run_all(tasks, 0.0, [0] * len(tasks))
+    assert [(t.task_id, t.outcome, t.grade_reason) for t in trajectories if not t.success] == []
+
+
+@pytest.mark.parametrize(("slip", "outcome"), [(Slip.RECOVERABLE, "solved"), (Slip.FATAL, "unsolved")])
+async def test_every_family_mends_a_slip_it_can_see_and_fails_by_one_it_cannot(
+    slip: Slip, outcome: str
+) -> None:
+    rng = random.Random(10)
+    tasks = []
+    for number, family in enumerate(FAMILIES):
+        params = family.at_level(family.sample(rng), 1, rng)
+        tasks.append(
+            family.task(params, family.render(params, ("en", "zh")[number % 2], number), family.name)
+        )
+    trajectories = await run_all(tasks, 1.0, [_sample_with(slip, task) for task in tasks])
+    assert {t.task_id: t.outcome for t in trajectories} == {family.name: outcome for family in FAMILIES}
+
+
+def _sample_with(slip: Slip, task: TaskSpec) -> int:
+    """The first sample in which an always slipping teacher makes that slip."""
+    seeds = ((sample, sample_seed(0, task.task_id, sample)) for sample in count())
+    return next(sample for sample, seed in seeds if slip_of(task.description, seed, 1.0) == slip)
+
+
+def test_the_example_file_is_what_its_script_prints() -> None:
+    printed = subprocess.run(
+        [sys.executable, str(EXAMPLES / "make_tasks.py"), "--count", "36", "--seed", "7"],
+        capture_output=True,
+        check=True,
+    )
+    assert printed.stdout == (EXAMPLES / "tasks.jsonl").read_bytes()
