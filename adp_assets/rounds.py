@@ -137,7 +137,7 @@ class Rounds:
             .group_by(pool_tasks.c.task_type)
         )
         with self.database.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def chain(self, name: str) -> list[Round]:
         """The round and those before it in its chain, newest first."""

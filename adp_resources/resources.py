@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 from adp_resources.database import Database
 from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
+from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings_resource import SettingsResource
 from runtimes.llm.base import ChatModel
@@ -60,10 +61,12 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     model: ModelResource
 
     def create(self) -> LocalFanOut:
+        settings = self.settings.get()
+        log_to_file(settings.output / "logs", settings.log_level)
         return LocalFanOut(
             services=self.services,
             journal=self.database.journal(),
-            episodes=self.settings.get().max_concurrent_tasks,
+            episodes=settings.max_concurrent_tasks,
             retry=INFRASTRUCTURE_RETRY,
         )
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
 from runtimes.llm.retry import RetryPolicy
+
+
+def _megabytes(value: object) -> object:
+    """`128`, `512m` and `2g` all mean megabytes here, since users have all three in their files."""
+    match = re.fullmatch(r"(\d+)\s*([mg]?)i?b?", str(value).strip().lower())
+    return int(match[1]) * (1024 if match[2] == "g" else 1) if match else value
+
+
+Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 
 
 class Settings(BaseSettings):
@@ -39,7 +49,7 @@ class Settings(BaseSettings):
 
     max_concurrent: int = Field(4, ge=1)
     max_concurrent_tasks: int = Field(10, ge=1)
-    memory_limit: int = Field(128, ge=16)
+    memory_limit: Megabytes = Field(128, ge=16)
     task_timeout: int = Field(300, ge=1)
     start_url: str = "https://www.google.com"
 
@@ -58,7 +68,7 @@ class Settings(BaseSettings):
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:
         """A configured path, absolute; relative ones start at the project's folder."""
@@ -74,6 +84,11 @@ class Settings(BaseSettings):
         if "://" in self.database_path:
             return self.database_path
         return f"sqlite:///{self.path(self.database_path or self.output_dir / 'adp.sqlite')}"
+
+    @property
+    def synthesis_in_flight(self) -> int:
+        """Questions to the model at once in distillation and mutation: a batch, or as many as episodes."""
+        return max(self.synthesis_batch_size, self.max_concurrent_tasks)
 
     def model_choice(self) -> ModelChoice:
         """The environment's word on models, in the order Gemini, DeepSeek, OpenAI, vLLM."""

@@ -298,7 +298,7 @@ def trajectory_from_json(data: bytes | str) -> Trajectory:
 
     Raises msgspec.ValidationError naming the field, msgspec.DecodeError for what is not JSON.
     """
-    plain = msgspec.json.decode(data, type=dict[str, Any])
+    plain = _decoded(data)
     extra = _foreign(plain, _KNOWN_FIELDS)
     steps = plain.get("steps")
     found = [_foreign(step, _KNOWN_STEP_FIELDS) for step in steps] if isinstance(steps, list) else []
@@ -307,6 +307,13 @@ def trajectory_from_json(data: bytes | str) -> Trajectory:
     for step, foreign in zip(trajectory.steps, found, strict=True):
         step.extra = foreign
     return trajectory
+
+
+def _decoded(data: bytes | str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def _foreign(plain: Any, known: frozenset[str]) -> dict[str, Any]:
@@ -322,7 +329,7 @@ def task_from_json(data: bytes | str) -> TaskSpec:
     Raises InvalidTask saying which field is wrong and why.
     """
     try:
-        plain = msgspec.json.decode(data, type=dict[str, Any])
+        plain = _decoded(data)
         foreign = _foreign(plain, _KNOWN_TASK_FIELDS)
         task = msgspec.convert(plain, TaskSpec)
     except msgspec.MsgspecError as error:

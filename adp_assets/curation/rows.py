@@ -80,7 +80,9 @@ def compact(value: Any) -> str:
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = call["function"]
+    function = call.get("function") or {}
+    if not isinstance(function.get("name"), str):
+        raise Untrainable("a call without a tool's name")
     try:
         raw = function.get("arguments") or "{}"
         arguments = msgspec.json.decode(raw) if isinstance(raw, str) else raw

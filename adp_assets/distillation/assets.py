@@ -62,7 +62,7 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         async def run() -> Distilled:
             chat = model.create()
             try:
-                return await distil(trajectories, tasks, chat, at_once=settings.get().synthesis_batch_size)
+                return await distil(trajectories, tasks, chat, at_once=settings.get().synthesis_in_flight)
             finally:
                 await chat.aclose()
 

@@ -66,7 +66,7 @@ def mutated_tasks(
         values.mutations_per_essence,
     )
     try:
-        proposed = asyncio.run(_propose(asked, model.create(), values.synthesis_batch_size))
+        proposed = asyncio.run(_propose(asked, model.create(), values.synthesis_in_flight))
         verdicts = accept(database.get(), context.partition_key, proposed)
     except PlatformError as error:
         raise dg.Failure(str(error), allow_retries=False) from error

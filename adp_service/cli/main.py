@@ -30,6 +30,7 @@ app.command("import")(imports.import_tasks)
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 
+FULL_DISK = ("database or disk is full", "disk I/O error", "No space left on device")
 TRACEBACK_VARIABLE = "ADP_TRACEBACK"
 
 
@@ -56,11 +57,21 @@ def main() -> None:
         sys.exit(141)
     except Exception as error:
         _show_traceback()
-        complain(
-            f"A fault of the platform itself: {type(error).__name__}: {error}.",
-            "Run `adp --debug ...` for the traceback, and report it.",
-        )
+        complain(*_unforeseen(error))
         sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> tuple[str, str]:
+    """Words for an error nobody turned into a PlatformError: a full disk under Dagster, or our own fault."""
+    if any(sign in str(error) for sign in FULL_DISK):
+        return (
+            "The disk that holds the output or Dagster's home is full.",
+            "Free space (df -h .) and run again: finished work is kept.",
+        )
+    return (
+        f"A fault of the platform itself: {type(error).__name__}: {error}.",
+        "Run `adp --debug ...` for the traceback, and report it.",
+    )
 
 
 def _show_traceback() -> None:

@@ -24,6 +24,7 @@ def round_progress(platform: Platform, name: str) -> Iterator[None]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[said]}"),
+        refresh_per_second=4,
         console=console,
     )
     shown = bar.add_task(name, total=None, said="planning")

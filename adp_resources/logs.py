@@ -1,0 +1,37 @@
+"""The log file: warnings and faults of this process, kept beside the output they belong to."""
+
+from __future__ import annotations
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+MAX_BYTES = 20_000_000
+BACKUPS = 3
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+OURS = ("runtimes", "sandbox", "adp_resources", "adp_assets", "adp_service")
+
+
+def log_to_file(folder: Path, level: str) -> None:
+    """Send this platform's log records of `level` and above to `<folder>/adp.log`, and nowhere else.
+
+    Safe to call again. A folder that cannot be written leaves logging as it was: a log is no reason to stop.
+    """
+    path = folder / "adp.log"
+    if any(
+        getattr(handler, "baseFilename", None) == str(path) for handler in logging.getLogger(OURS[0]).handlers
+    ):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
+        )
+    except OSError:
+        return
+    handler.setFormatter(logging.Formatter(FORMAT))
+    for name in OURS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(level.upper())
+        logger.propagate = False
