@@ -18,15 +18,12 @@ def log_to_file(folder: Path, level: str) -> None:
     Safe to call again. A folder that cannot be written leaves logging as it was: a log is no reason to stop.
     """
     path = folder / "adp.log"
-    if any(
-        getattr(handler, "baseFilename", None) == str(path) for handler in logging.getLogger(OURS[0]).handlers
-    ):
+    existing = logging.getLogger(OURS[0]).handlers
+    if any(getattr(handler, "baseFilename", None) == str(path) for handler in existing):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
-            path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True
-        )
+        handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
     except OSError:
         return
     handler.setFormatter(logging.Formatter(FORMAT))
