@@ -1,8 +1,8 @@
 """The whole loop's speed: `make bench-loop`. The bars are 120 tasks a minute, 2,000 MB, 1.3 and 15 s.
 
-`tasks_per_minute`, `peak_memory_mb` and `dagster_seconds` come from 200 tasks of the built-in teacher (100
-code, 50 web, 50 reasoning) run by `adp run`. `llm_ideal_ratio` comes from 640 code tasks, 64 at a time, against a
-server that answers after 500 ms, three replies and two executions a task: 1.0 would be waiting for replies only.
+`tasks_per_minute`, `peak_memory_mb` and `dagster_seconds` are of 200 tasks of the built-in teacher (100
+code, 50 web, 50 reasoning) run by `adp run`. `llm_ideal_ratio` is of 640 code tasks, 64 at a time, against
+a server that answers after 500 ms, three replies and two executions a task; 1.0 is waiting for replies only.
 """
 
 from __future__ import annotations

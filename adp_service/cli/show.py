@@ -41,7 +41,9 @@ def _find(platform: Platform, name: str) -> Trajectory:
         try:
             return trajectory_from_json(path.read_bytes())
         except msgspec.MsgspecError as error:
-            raise ConfigurationError(f"{path} is no trajectory: {error}.") from error
+            raise ConfigurationError(
+                f"{path} is no trajectory: {error}.", "Name a file of output/trajectories, or a task's id."
+            ) from error
     parts = name.split("/")
     if len(parts) == 3 and parts[2].isdigit():
         found = platform.journal.find(parts[1], parts[0], int(parts[2]))

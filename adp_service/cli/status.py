@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import dagster as dg
-from rich.table import Table
+from rich.table import Column, Table
 
 from adp_service.cli.output import console
 from adp_service.driver import LAST_ASSET
@@ -17,7 +17,8 @@ def status() -> None:
     platform = Platform({})
     done = platform.instance.get_materialized_partitions(LAST_ASSET)
     table = Table(
-        "round", "follows", "tasks", "episodes", "solved", "unsolved", "unverified", "ours", "state"
+        Column("round", no_wrap=True, min_width=10),  # a cut name could not be given to `adp cancel`
+        *("follows", "tasks", "episodes", "solved", "unsolved", "unverified", "ours", "state"),
     )
     for planned in platform.rounds.all():
         outcomes: Counter[str] = Counter()

@@ -13,9 +13,9 @@ from adp_service.platform import Platform
 from runtimes.llm.base import ChatModel
 
 TEACHER = (
-    "No LLM is configured, so the BUILT-IN TEACHER acted: a scripted policy that solves the families of tasks "
-    "it knows and errs now and then. Its data proves the pipeline; no language model made it. For a real one "
-    "set GEMINI_API_KEY, DEEPSEEK_API_KEY, OPENAI_API_KEY or VLLM_URL in .env."
+    "No LLM is configured, so the BUILT-IN TEACHER acted: a scripted policy that solves the families of "
+    "tasks it knows and errs now and then. Its data proves the pipeline; no language model made it. For a "
+    "real one set GEMINI_API_KEY, DEEPSEEK_API_KEY, OPENAI_API_KEY or VLLM_URL in .env."
 )
 
 

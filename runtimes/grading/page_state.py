@@ -1,4 +1,4 @@
-"""Grades by the state of a page: a script in a fresh page, with the episode's cookies, apart from the agent."""
+"""Grades by a page's state: a script in a fresh page, with the episode's cookies, apart from the agent."""
 
 from __future__ import annotations
 
