@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 
-from adp_assets.curation.assets import RELEASES
 from adp_assets.execution.assets import asset_name
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
@@ -27,7 +26,6 @@ def round_job(task_types: tuple[str, ...]) -> Any:
         ROUND_JOB,
         selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
         | dg.AssetSelection.assets("essences", "mutated_tasks", "training_dataset"),
-        partitions_def=ROUNDS,
         description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
     )
 
@@ -37,7 +35,6 @@ def release_job() -> Any:
     return dg.define_asset_job(
         RELEASE_JOB,
         selection=dg.AssetSelection.assets("dataset_release"),
-        partitions_def=RELEASES,
         description="One dataset release over rounds.",
     )
 

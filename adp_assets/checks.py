@@ -1,7 +1,7 @@
 """The blocking asset checks: what must hold of an asset's rows before anything is made from them."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,9 @@ def unique(*columns: str) -> Check:
     def check(frame: pl.DataFrame) -> Finding:
         twice = frame.filter(pl.struct(columns).is_duplicated()).select(columns).unique().head(5)
         return Finding(
-            twice.is_empty(), f"{' and '.join(columns)} are unique", tuple(str(row) for row in twice.rows())
+            twice.is_empty(),
+            f"no two rows share {' and '.join(columns)}",
+            tuple(str(row) for row in twice.rows()),
         )
 
     return check
@@ -100,70 +102,93 @@ def only_verified(frame: pl.DataFrame) -> Finding:
 
 
 def all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
-    """The checks of every asset."""
+    """The checks of every asset, one step an asset."""
     with warnings.catch_warnings():
         # Partitioned checks carry a preview warning; without partitions a check would read all rounds.
         warnings.simplefilter("ignore", PreviewWarning)
-        return _all_checks(task_types)
+        return [
+            _checks(
+                "seed_tasks",
+                schema=schema_is(TASK_COLUMNS),
+                ids=unique("task_id"),
+                lineage=lineage_complete,
+            ),
+            *(_trajectory_checks(asset_name(kind)) for kind in task_types),
+            _checks("essences", schema=schema_is(ESSENCE_COLUMNS), ids=unique("essence_id"), lineage=rooted),
+            _checks(
+                "mutated_tasks",
+                schema=schema_is(CANDIDATE_COLUMNS),
+                ids=unique("task_id"),
+                lineage=lineage_complete,
+            ),
+            _checks(
+                "training_dataset",
+                schema=schema_is(DATASET_COLUMNS),
+                ids=unique("id"),
+                contents=unique("content_hash"),
+                lineage=rooted,
+                splits=no_leak,
+                verified=only_verified,
+            ),
+        ]
 
 
-def _all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
-    found = [
-        *_checks(
-            "seed_tasks", schema=schema_is(TASK_COLUMNS), ids=unique("task_id"), lineage=lineage_complete
-        ),
-        *_checks("essences", schema=schema_is(ESSENCE_COLUMNS), ids=unique("essence_id"), lineage=rooted),
-        *_checks(
-            "mutated_tasks",
-            schema=schema_is(CANDIDATE_COLUMNS),
-            ids=unique("task_id"),
-            lineage=lineage_complete,
-        ),
-        *_checks(
-            "training_dataset",
-            schema=schema_is(DATASET_COLUMNS),
-            ids=unique("id"),
-            contents=unique("content_hash"),
-            lineage=rooted,
-            splits=no_leak,
-            verified=only_verified,
-        ),
-    ]
-    for kind in task_types:
-        found += _checks(
-            asset_name(kind),
-            schema=schema_is(TRAJECTORY_COLUMNS),
-            ids=unique("task_id", "sample"),
-            lineage=lineage_complete,
-        )
-        found.append(_success_rate_check(asset_name(kind)))
-    return found
+DESCRIPTIONS = {
+    "schema": "Columns and types are as declared.",
+    "ids": "No two rows share an id.",
+    "contents": "No two rows hold the same conversation.",
+    "lineage": "Every row leads to its root seed.",
+    "splits": "No root seed has rows in two splits.",
+    "verified": "Every row was graded and got the full reward.",
+    "success_rate": "The share of solved episodes lies within MIN_SUCCESS_RATE and MAX_SUCCESS_RATE.",
+}
 
 
-def _checks(asset: str, **checks: Check) -> list[dg.AssetChecksDefinition]:
-    return [_check(asset, name, check) for name, check in checks.items()]
-
-
-def _check(asset: str, name: str, check: Check) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name=name, blocking=True, partitions_def=ROUNDS)
-    def run(frame: pl.DataFrame) -> dg.AssetCheckResult:
-        return _result(check(frame))
+def _checks(asset: str, **checks: Check) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=f"{asset}_checks", specs=_specs(asset, checks), ins={"frame": dg.AssetKey(asset)}
+    )
+    def run(frame: pl.DataFrame) -> Iterator[dg.AssetCheckResult]:
+        for name, check in checks.items():
+            yield _result(asset, name, check(frame))
 
     return run
 
 
-def _success_rate_check(asset: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=asset, name="success_rate", blocking=True, partitions_def=ROUNDS)
-    def run(frame: pl.DataFrame, settings: SettingsResource) -> dg.AssetCheckResult:
+def _trajectory_checks(asset: str) -> dg.AssetChecksDefinition:
+    fixed: dict[str, Check] = {
+        "schema": schema_is(TRAJECTORY_COLUMNS),
+        "ids": unique("task_id", "sample"),
+        "lineage": lineage_complete,
+    }
+
+    @dg.multi_asset_check(
+        name=f"{asset}_checks",
+        specs=_specs(asset, [*fixed, "success_rate"]),
+        ins={"frame": dg.AssetKey(asset)},
+    )
+    def run(frame: pl.DataFrame, settings: SettingsResource) -> Iterator[dg.AssetCheckResult]:
         values = settings.get()
         bounds = success_within(values.min_success_rate, values.max_success_rate)
-        return _result(bounds(frame))
+        for name, check in {**fixed, "success_rate": bounds}.items():
+            yield _result(asset, name, check(frame))
 
     return run
 
 
-def _result(finding: Finding) -> dg.AssetCheckResult:
+def _specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            name, asset=asset, description=DESCRIPTIONS[name], blocking=True, partitions_def=ROUNDS
+        )
+        for name in names
+    ]
+
+
+def _result(asset: str, name: str, finding: Finding) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
         passed=finding.passed,
         severity=dg.AssetCheckSeverity.ERROR if finding.stops else dg.AssetCheckSeverity.WARN,
         description=finding.said,

@@ -9,16 +9,25 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 import polars as pl
 
-MAX_CELL = 80
+MAX_CELL = 60
+MAX_INLINE = 950
+"""The UI hides Markdown of 1,000 characters and more behind a click."""
 
 
 def preview(frame: pl.DataFrame, columns: Sequence[str], rows: int = 10) -> dg.MarkdownMetadataValue:
-    """The first rows of some columns as a Markdown table; long cells are cut."""
-    shown = frame.select(columns).head(rows)
+    """The first rows of some columns as a Markdown table, as many as the UI shows without a click."""
     lines = [_row(columns), _row(["---"] * len(columns))]
-    lines += [_row([_cell(value) for value in row]) for row in shown.iter_rows()]
-    if frame.height > rows:
-        lines.append(f"\n... and {frame.height - rows} more rows")
+    size = sum(map(len, lines))
+    shown = 0
+    for row in frame.select(columns).head(rows).iter_rows():
+        line = _row([_cell(value) for value in row])
+        size += len(line) + 1
+        if shown and size > MAX_INLINE:
+            break
+        lines.append(line)
+        shown += 1
+    if frame.height > shown:
+        lines.append(f"\n... and {frame.height - shown} more rows")
     return dg.MetadataValue.md("\n".join(lines))
 
 
@@ -27,20 +36,21 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.Markdow
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(6.4, 0.9 + 0.42 * max(len(series), 1)), dpi=110, layout="constrained")
+    figure = Figure(figsize=(6.4, 0.8 + 0.36 * max(len(series), 1)), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     parts = list(dict.fromkeys(part for values in series.values() for part in values))
     names = list(series)
     left = [0] * len(names)
     for part in parts:
         widths = [series[name].get(part, 0) for name in names]
-        axes.barh(names, widths, left=left, label=part, color=COLOURS.get(part))
+        bars = axes.barh(names, widths, left=left, label=part, color=COLOURS.get(part, PLAIN))
+        axes.bar_label(bars, [str(width) if width else "" for width in widths], label_type="center")
         left = [before + width for before, width in zip(left, widths, strict=True)]
     axes.set_title(title, loc="left", fontsize=10)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if parts:
+    if len(parts) > 1:
         axes.legend(
             fontsize=8, frameon=False, ncols=min(len(parts), 5), loc="upper left", bbox_to_anchor=(0, -0.12)
         )
@@ -50,6 +60,7 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.Markdow
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
 
 
+PLAIN = "#7fa7c9"
 COLOURS = {
     "solved": "#2f9e6e",
     "unsolved": "#d9822b",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from runtimes.contracts import Message
+from runtimes.errors import InfrastructureError, ModelRefused
 from runtimes.llm.base import ChatModel, Sampling
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
@@ -50,8 +51,12 @@ async def ask(model: ChatModel, shape: type[ShapeT], instruction: str, facts: di
 async def ask_all(
     questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]], *, at_once: int
 ) -> list[A | NotAnswered]:
-    """Answers in the order of the questions, `at_once` in flight; a question not answered gives its error."""
+    """Answers in the order of the questions, `at_once` in flight; a question not answered gives its error.
+
+    Raises ModelRefused at once, and the model's failure when it left every question unanswered.
+    """
     gate = asyncio.Semaphore(at_once)
+    failures: list[InfrastructureError] = []
 
     async def one(question: Q) -> A | NotAnswered:
         async with gate:
@@ -59,8 +64,16 @@ async def ask_all(
                 return await answer(question)
             except NotAnswered as error:
                 return error
+            except ModelRefused:
+                raise
+            except InfrastructureError as error:
+                failures.append(error)
+                return NotAnswered(str(error))
 
-    return await asyncio.gather(*(one(question) for question in questions))
+    answers = await asyncio.gather(*(one(question) for question in questions))
+    if failures and len(failures) == len(questions):
+        raise failures[-1]
+    return answers
 
 
 def object_in(text: str) -> str:

@@ -37,8 +37,13 @@ class Journal:
         self.trajectories = trajectories
 
     def write(self, trajectory: Trajectory, *, attempts: int = 1) -> None:
-        """Keep one trajectory, then mirror it as JSON; a repeated write of the same key replaces the row."""
+        """Keep one trajectory; a repeated write of the same key replaces it.
+
+        Its JSON file comes first: with the row alone a rerun would count the episode as done and leave the
+        file out.
+        """
         document = trajectory_to_json(trajectory)
+        self._mirror(trajectory, document)
         row = {
             "round": trajectory.round,
             "task_id": trajectory.task_id,
@@ -61,7 +66,6 @@ class Journal:
         }
         with self.database.begin() as connection:
             upsert(connection, journal, [row])
-        self._mirror(trajectory, document)
 
     def finished(self, round: str, task_type: str) -> set[Key]:
         """What needs no further run in this round."""
@@ -142,6 +146,6 @@ class Journal:
         if trajectory.sample == 0:
             path = self.trajectories / f"{trajectory.task_id}.json"
         else:
-            path = self.trajectories / trajectory.task_id / f"sample-{trajectory.sample}.json"
+            path = self.trajectories / f"{trajectory.task_id}.samples" / f"{trajectory.sample}.json"
         if trajectory.finished or not path.exists():
             write_atomically(path, document)

@@ -86,14 +86,12 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
 
 def check_task_id(task_id: str) -> None:
-    """Raise InvalidTask unless `task_id` can name a file on every platform we write to."""
-    if any(c in '/\\:*?"<>|' or ord(c) < 32 for c in task_id):
-        raise InvalidTask(
-            f"task_id {task_id!r} holds a path separator or another character no file name may hold.",
-            "Use letters, digits, '-', '_' and '.'.",
-        )
-    if task_id in {".", ".."} or task_id != task_id.strip():
-        raise InvalidTask(f"task_id {task_id!r} cannot name a file.", "Use letters, digits, '-' and '_'.")
+    """Raise InvalidTask unless `task_id` can name a file that `ls *.json` lists."""
+    remedy = "Use letters, digits, '-', '_', ':' and '.', the last not first."
+    if any(c in "/\\" or ord(c) < 32 for c in task_id):
+        raise InvalidTask(f"task_id {task_id!r} holds a path separator or a control character.", remedy)
+    if task_id.startswith(".") or task_id != task_id.strip():
+        raise InvalidTask(f"task_id {task_id!r} starts with a dot, or starts or ends with a space.", remedy)
     if len(task_id.encode()) > MAX_TASK_ID_BYTES:
         raise InvalidTask(
             f"task_id {task_id[:40]!r}... is longer than {MAX_TASK_ID_BYTES} bytes.", "Shorten it."

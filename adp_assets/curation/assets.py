@@ -88,7 +88,7 @@ def _publish(
     context: dg.AssetExecutionContext, folder: Path, rows: pl.DataFrame, funnel: dict[str, int]
 ) -> None:
     try:
-        write_dataset(folder, rows, funnel, made_by=context.run_id)
+        write_dataset(folder, rows, funnel, made_by=context.run.run_id)
     except PlatformError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     context.add_output_metadata(

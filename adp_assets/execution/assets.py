@@ -68,7 +68,7 @@ def _cancelled(context: dg.AssetExecutionContext) -> Callable[[], bool]:
     """Whether the run was told to stop, in the UI or by `adp cancel`; both end in the run's status."""
 
     def asked() -> bool:
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         return run is not None and run.status in STOPPING
 
     return asked

@@ -19,6 +19,9 @@ def status() -> None:
     table = Table(
         Column("round", no_wrap=True, min_width=10),  # a cut name could not be given to `adp cancel`
         *("follows", "tasks", "episodes", "solved", "unsolved", "unverified", "ours", "state"),
+        box=None,  # with lines between them the columns do not fit into 80 characters
+        collapse_padding=True,
+        pad_edge=False,
     )
     for planned in platform.rounds.all():
         outcomes: Counter[str] = Counter()

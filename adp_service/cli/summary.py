@@ -43,13 +43,18 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
             "dataset rows": str(_rows(assets / "training_dataset", rounds)),
             "tokens": f"{tokens:,}",
             "model": f"{chat.model} ({chat.provider})",
-            "datasets": ", ".join(_shown(platform.settings.output / "datasets" / name) for name in rounds),
+            "datasets": ", ".join(map(_shown, _datasets(platform, rounds))) or "none",
             "trajectories": _shown(platform.settings.output / "trajectories"),
             "the UI": "adp ui   (make ui), then http://127.0.0.1:3000",
         }
     )
     if chat.provider == "builtin":
         console.print(Panel(TEACHER, border_style="yellow", title="built-in teacher"), soft_wrap=False)
+
+
+def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
+    folders = [platform.settings.output / "datasets" / name for name in rounds]
+    return [folder for folder in folders if folder.exists()]
 
 
 def _failed(failures: Counter[str]) -> str:

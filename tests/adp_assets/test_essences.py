@@ -1,0 +1,137 @@
+"""Essences: which trajectories give one, what the model is shown, and what is done with a bad reply."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from adp_assets.distillation.essences import SHOWN_OBSERVATION, distil, eligible, facts_of
+from adp_assets.llm import NotAnswered, ask, object_in
+from adp_assets.mutation.propose import MutatedIdea
+from runtimes.contracts import Essence
+from runtimes.errors import ModelUnavailable
+from tests.adp_assets.scripted import GOOD, Oracle
+from tests.adp_assets.tasks import solved, step, task
+
+ESSENCE = json.dumps(GOOD["EssenceDraft"])
+IDEA = json.dumps(GOOD["MutatedIdea"])
+
+
+def test_only_verified_successes_are_eligible() -> None:
+    others = [
+        solved(outcome, outcome=outcome, success=success)
+        for outcome, success in [
+            ("unsolved", False),
+            ("unverified", True),
+            ("infrastructure_error", False),
+            ("cancelled", False),
+        ]
+    ]
+    assert [t.task_id for t in eligible([*others, solved("good")])] == ["good"]
+
+
+def test_a_task_gives_its_shortest_success_and_of_equally_short_ones_the_first_sample() -> None:
+    steps = [step(n, "python_executor", "{}", "ok") for n in range(3)]
+    found = eligible(
+        [
+            solved("b", sample=2, steps=steps[:1]),
+            solved("b", sample=1, steps=steps[:1]),
+            solved("b", sample=0, steps=steps),
+            solved("a", sample=1),
+        ]
+    )
+    assert [(t.task_id, t.sample) for t in found] == [("a", 1), ("b", 1)]
+
+
+async def test_an_essence_says_where_it_comes_from_and_is_the_same_at_every_run() -> None:
+    tasks = {"a": task("a"), "b": task("b", task_type="web")}
+    runs = [await distil([solved("a"), solved("b")], tasks, Oracle(), at_once=2) for _ in range(2)]
+    assert runs[0] == runs[1]
+    first, second = runs[0].essences
+    assert (first.task_id, first.root_id, first.round, first.task_type) == ("a", "a", "round-0001", "code")
+    assert second.task_type == "web"
+    assert (first.domain, first.complexity_level, first.kind) == ("math_algorithms", "medium", "success")
+    assert first.success_pattern.key_steps == ["run"]
+    assert first.essence_id != second.essence_id
+
+
+def test_an_essence_has_the_fields_that_other_tools_read() -> None:
+    names = set(Essence.__struct_fields__)
+    assert {"task_type", "domain", "query", "complexity_level", "success_pattern"} <= names
+
+
+def test_the_model_is_shown_neither_the_verifier_nor_long_observations() -> None:
+    trajectory = solved("a", steps=[step(1, "python_executor", "{}", "x" * 5_000)])
+    facts = facts_of(trajectory, task("a"))
+    assert "verifier" not in json.dumps(facts)
+    assert len(facts["steps"][0]["observation"]) == SHOWN_OBSERVATION
+
+
+async def test_a_reply_that_is_no_essence_skips_its_trajectory_with_the_reason_and_no_other() -> None:
+    def reply(facts: dict[str, Any]) -> str:
+        return '{"domain": "d"}' if facts["task"]["description"] == "Odd." else ESSENCE
+
+    tasks = {"a": task("a"), "odd": task("odd", description="Odd.")}
+    oracle = Oracle(EssenceDraft=reply)
+    distilled = await distil([solved("a"), solved("odd")], tasks, oracle, at_once=2)
+    assert [essence.task_id for essence in distilled.essences] == ["a"]
+    assert distilled.skipped.keys() == {"odd"}
+    assert "missing required field `query`" in distilled.skipped["odd"]
+    assert len(oracle.asked) == 3, "the odd one was asked twice"
+
+
+async def test_no_more_questions_than_allowed_are_in_flight() -> None:
+    tasks = {f"t{n}": task(f"t{n}") for n in range(9)}
+    oracle = Oracle()
+    await distil([solved(name) for name in tasks], tasks, oracle, at_once=3)
+    assert oracle.most_in_flight == 3
+
+
+async def test_an_unreachable_model_stops_the_stage() -> None:
+    def down(facts: dict[str, Any]) -> str:
+        raise ModelUnavailable("No server.")
+
+    with pytest.raises(ModelUnavailable):
+        await distil([solved("a")], {"a": task("a")}, Oracle(EssenceDraft=down), at_once=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [IDEA, f"```json\n{IDEA}\n```", f"Here it is: {IDEA} I hope it helps.", f"\n\n{IDEA}\n"],
+)
+async def test_an_object_in_a_fence_or_in_words_is_an_answer(text: str) -> None:
+    oracle = Oracle(MutatedIdea=lambda facts: text)
+    idea = await ask(oracle, MutatedIdea, "Invent.", {"x": 1})
+    assert idea.description == "Multiply two numbers."
+    assert len(oracle.asked) == 1
+
+
+async def test_a_bad_answer_is_sent_back_once_with_what_is_wrong() -> None:
+    replies = iter(['{"description": ""}', IDEA])
+    oracle = Oracle(MutatedIdea=lambda facts: next(replies))
+    assert (await ask(oracle, MutatedIdea, "Invent.", {"x": "数"})).change == "another operation"
+    first, second = (messages for _, messages in oracle.asked)
+    assert second[:2] == first
+    assert second[2] == {"role": "assistant", "content": '{"description": ""}'}
+    assert "length >= 1" in second[3]["content"]
+    assert "数" in first[1]["content"]
+    assert '"description"' in first[0]["content"], "the schema is in the words, too"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "No.", "{", "[]", '{"change": "x"}', '{"description": 7}', "}{", "null"]
+)
+async def test_two_bad_answers_are_none_and_the_reason_quotes_the_reply(text: str) -> None:
+    oracle = Oracle(MutatedIdea=lambda facts: text)
+    with pytest.raises(NotAnswered) as failed:
+        await ask(oracle, MutatedIdea, "Invent.", {})
+    assert repr(text) in str(failed.value)
+    assert len(oracle.asked) == 2
+
+
+def test_the_outermost_object_is_taken() -> None:
+    assert msgspec.json.decode(object_in('so {"a": {"b": 1}} it is')) == {"a": {"b": 1}}
+    assert object_in("none") == "none"

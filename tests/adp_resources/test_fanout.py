@@ -1,0 +1,252 @@
+"""The fan-out engine: many episodes at a time, each journaled at once, stopped when going on is no use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adp_resources.fanout import MAX_FAILURES_IN_A_ROW, LocalFanOut, RoundCancelled, Work
+from adp_resources.journal import Journal
+from runtimes.contracts import Message, TaskSpec, Verifier
+from runtimes.errors import ConfigurationError, InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.llm.base import Reply, Sampling
+from runtimes.llm.retry import RetryPolicy
+from runtimes.services import Services
+from runtimes.web.browser import BrowserPool
+from sandbox import SandboxPool
+from tests.runtimes.scripted import finishes
+
+QUICK = RetryPolicy(tries=3, initial_seconds=0.001)
+
+
+class Scene:
+    """What a model does with each task, and what it saw: tries by task, and episodes in flight."""
+
+    provider = "scripted"
+    model = "script-1"
+
+    def __init__(self, act: Callable[[str, int], Any] = lambda task, attempt: None) -> None:
+        self.act = act
+        self.tries: Counter[str] = Counter()
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.closed = False
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        task = str(messages[1]["content"])
+        self.tries[task] += 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(0)
+            done = self.act(task, self.tries[task])
+            if done is not None:
+                await done
+            return Reply(message=finishes("42"))
+        finally:
+            self.in_flight -= 1
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    def engine(self, journal: Journal, episodes: int = 4) -> LocalFanOut:
+        def services() -> Services:
+            return Services(self, SandboxPool(slots=2), BrowserPool())
+
+        return LocalFanOut(services, journal, episodes, QUICK)
+
+
+def work(*names: str, samples: int = 1) -> list[Work]:
+    tasks = [
+        TaskSpec(
+            task_id=name,
+            task_type="reasoning",
+            description=name,
+            verifier=Verifier("numeric", {"expected": 42}),
+        )
+        for name in names
+    ]
+    return [(task, sample) for task in tasks for sample in range(samples)]
+
+
+def many(count: int) -> list[Work]:
+    return work(*(f"t-{number:02}" for number in range(count)))
+
+
+def never() -> bool:
+    return False
+
+
+def outcomes(journal: Journal) -> dict[str, str]:
+    return {trajectory.task_id: trajectory.outcome for trajectory in journal.read_round("r")}
+
+
+def attempts(journal: Journal) -> dict[str, int]:
+    from adp_resources.tables import journal as table
+
+    with journal.database.read() as connection:
+        rows = connection.execute(table.select()).all()
+    return {row.task_id: row.attempts for row in rows}
+
+
+def test_every_sample_is_run_graded_and_journaled(journal: Journal) -> None:
+    scene = Scene()
+    scene.engine(journal).run("r", "reasoning", work("a", "b", samples=2), never)
+    assert journal.finished("r", "reasoning") == {("a", 0), ("a", 1), ("b", 0), ("b", 1)}
+    assert {t.outcome for t in journal.read_round("r")} == {"solved"}
+    assert len({t.sampling["seed"] for t in journal.read_round("r")}) == 4
+    assert scene.closed
+
+
+def test_no_work_opens_nothing(journal: Journal) -> None:
+    scene = Scene()
+    scene.engine(journal).run("r", "reasoning", [], never)
+    assert not scene.closed
+
+
+def test_as_many_episodes_as_allowed_are_in_flight_and_no_more(journal: Journal) -> None:
+    meeting = asyncio.Barrier(3)
+    scene = Scene(lambda task, attempt: meeting.wait())
+    scene.engine(journal, episodes=3).run("r", "reasoning", many(9), never)
+    assert scene.most_in_flight == 3
+    assert set(outcomes(journal).values()) == {"solved"}
+
+
+def test_each_result_is_journaled_while_others_still_run(journal: Journal) -> None:
+    async def wait_for_the_first() -> None:
+        while "first" not in outcomes(journal):  # noqa: ASYNC110 - a table wakes nobody
+            await asyncio.sleep(0.01)
+
+    scene = Scene(lambda task, attempt: wait_for_the_first() if task == "last" else None)
+    scene.engine(journal).run("r", "reasoning", work("last", "first"), never)
+    assert outcomes(journal) == {"first": "solved", "last": "solved"}
+
+
+def test_our_failures_are_tried_again_and_then_recorded(journal: Journal) -> None:
+    def act(task: str, attempt: int) -> None:
+        if task == "down" or (task == "shaky" and attempt < 3):
+            raise ModelUnavailable("No server.")
+
+    scene = Scene(act)
+    scene.engine(journal).run("r", "reasoning", work("good", "shaky", "down"), never)
+    assert outcomes(journal) == {"good": "solved", "shaky": "solved", "down": "infrastructure_error"}
+    assert attempts(journal) == {"good": 1, "shaky": 3, "down": 3}
+    assert journal.finished("r", "reasoning") == {("good", 0), ("shaky", 0)}
+
+
+def test_ten_failures_in_a_row_stop_the_round_with_the_cause(journal: Journal) -> None:
+    def act(task: str, attempt: int) -> None:
+        if task >= "t-03":
+            raise ModelUnavailable("No server at 127.0.0.1.")
+
+    scene = Scene(act)
+    with pytest.raises(InfrastructureError) as stopped:
+        scene.engine(journal, episodes=1).run("r", "reasoning", many(40), never)
+    assert "10 infrastructure failures in a row" in stopped.value.message
+    assert "t-12" in stopped.value.message
+    assert "No server at 127.0.0.1." in stopped.value.message
+    assert "run again" in stopped.value.remedy
+    assert Counter(outcomes(journal).values()) == {
+        "solved": 3,
+        "infrastructure_error": MAX_FAILURES_IN_A_ROW,
+    }
+    assert scene.closed
+
+
+def test_failures_with_successes_between_them_do_not_stop_the_round(journal: Journal) -> None:
+    def act(task: str, attempt: int) -> None:
+        if int(task[2:]) % 5:
+            raise ModelUnavailable("No server.")
+
+    Scene(act).engine(journal, episodes=1).run("r", "reasoning", many(30), never)
+    assert Counter(outcomes(journal).values()) == {"solved": 6, "infrastructure_error": 24}
+
+
+def test_a_refused_key_stops_at_once_and_what_was_done_stays(journal: Journal) -> None:
+    def act(task: str, attempt: int) -> None:
+        if task >= "t-02":
+            raise ModelRefused("gemini refused the key (HTTP 401).", "Check the API key.")
+
+    scene = Scene(act)
+    with pytest.raises(ModelRefused, match="Check the API key"):
+        scene.engine(journal, episodes=1).run("r", "reasoning", many(40), never)
+    assert outcomes(journal) == {"t-00": "solved", "t-01": "solved"}
+    assert sum(scene.tries.values()) == 3, "no try after the refusal"
+
+
+def test_a_journal_that_cannot_be_written_stops_the_round(journal: Journal) -> None:
+    journal.trajectories.write_text("a file in place of the folder")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        Scene().engine(journal).run("r", "reasoning", many(3), never)
+
+
+def hanging_after(count: int) -> tuple[Scene, threading.Event]:
+    """The first `count` tasks are solved, the others hang; the event tells when one does."""
+    hangs = threading.Event()
+
+    async def hang() -> None:
+        hangs.set()
+        await asyncio.Event().wait()
+
+    return Scene(lambda task, attempt: hang() if int(task[2:]) >= count else None), hangs
+
+
+def test_a_cancellation_ends_hanging_episodes_and_keeps_the_finished(journal: Journal) -> None:
+    scene, hangs = hanging_after(3)
+    with pytest.raises(RoundCancelled):
+        scene.engine(journal).run("r", "reasoning", many(10), hangs.is_set)
+    assert outcomes(journal) == {f"t-{number:02}": "solved" for number in range(3)}
+    assert scene.in_flight == 0
+    assert scene.closed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_round_and_the_former_handlers_are_back(journal: Journal, number: int) -> None:
+    scene, hangs = hanging_after(1)
+    before = signal.getsignal(number)
+
+    def interrupt() -> None:
+        hangs.wait()
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(RoundCancelled):
+        scene.engine(journal).run("r", "reasoning", many(5), never)
+    thread.join()
+    assert outcomes(journal) == {"t-00": "solved"}
+    assert signal.getsignal(number) is before
+
+
+def test_a_cancellation_that_cannot_be_asked_for_is_told(journal: Journal) -> None:
+    def broken() -> bool:
+        raise ConfigurationError("The instance is gone.")
+
+    scene, _ = hanging_after(0)
+    with pytest.raises(ConfigurationError, match="The instance is gone"):
+        scene.engine(journal).run("r", "reasoning", many(2), broken)
+
+
+def test_a_round_runs_outside_the_main_thread_too(journal: Journal) -> None:
+    engine = Scene().engine(journal)
+    thread = threading.Thread(target=engine.run, args=("r", "reasoning", many(2), never))
+    thread.start()
+    thread.join()
+    assert set(outcomes(journal).values()) == {"solved"}
+
+
+def test_what_the_model_is_asked_with_differs_by_sample_only(journal: Journal) -> None:
+    seeds: dict[str, list[int | None]] = {"first": [], "second": []}
+    for name in seeds:
+        scene = Scene()
+        scene.engine(journal).run("r", "reasoning", work("a", samples=3), never)
+        seeds[name] = [Sampling(**t.sampling).seed for t in journal.read_round("r")]
+    assert seeds["first"] == seeds["second"]
+    assert len(set(seeds["first"])) == 3

@@ -1,0 +1,147 @@
+"""Settings from overrides, the environment and `.env`, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adp_resources.settings import Settings, load_settings, project_root
+from runtimes.errors import ConfigurationError
+from tests.llm_server.process import ROOT
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder to stand in, and no setting in the environment."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def env_file(folder: Path, *lines: str) -> None:
+    (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_the_documented_defaults_hold() -> None:
+    settings = load_settings()
+    expected = {
+        "synthesis_batch_size": 10,
+        "feedback_enabled": True,
+        "max_concurrent": 4,
+        "max_concurrent_tasks": 10,
+        "task_timeout": 300,
+        "task_file": Path("tasks.jsonl"),
+        "vllm_url": "http://localhost:8000",
+        "start_url": "https://www.google.com",
+        "log_level": "INFO",
+    }
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_the_environment_wins_over_env_and_overrides_win_over_both(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file(project, "MAX_CONCURRENT=5", "SAMPLES=6", "ROUND_SIZE=7")
+    monkeypatch.setenv("SAMPLES", "8")
+    monkeypatch.setenv("ROUND_SIZE", "9")
+    settings = load_settings(round_size=10)
+    assert (settings.max_concurrent, settings.samples, settings.round_size) == (5, 8, 10)
+
+
+def test_an_empty_value_is_no_value(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env_file(project, "MAX_CONCURRENT=", "MAX_ROUND_COST_USD=")
+    monkeypatch.setenv("SAMPLES", "")
+    settings = load_settings()
+    assert (settings.max_concurrent, settings.samples, settings.max_round_cost_usd) == (4, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MAX_CONCURRENT", "many"),
+        ("MAX_CONCURRENT_TASKS", "0"),
+        ("TASK_TIMEOUT", "-1"),
+        ("SAMPLES", "1.5"),
+        ("FEEDBACK_ENABLED", "perhaps"),
+        ("MAX_ROUND_COST_USD", "-2"),
+        ("TEACHER_ERROR_RATE", "1.1"),
+        ("MEMORY_LIMIT", "-128"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_variable_with_the_place_to_mend_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as failed:
+        load_settings()
+    assert variable in failed.value.message
+    assert repr(value) in failed.value.message
+    assert str(project / ".env") in failed.value.remedy
+
+
+def test_every_wrong_value_is_told_at_once(project: Path) -> None:
+    env_file(project, "SAMPLES=x", "ROUND_SIZE=y")
+    with pytest.raises(ConfigurationError, match=r"(?s)SAMPLES.*ROUND_SIZE|ROUND_SIZE.*SAMPLES"):
+        load_settings()
+
+
+def test_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "sk-hidden")
+    assert "sk-hidden" not in repr(load_settings())
+
+
+def test_relative_paths_start_at_the_projects_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env_file(project, "OUTPUT_DIR=data/out")
+    below = project / "deep" / "down"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    settings = load_settings()
+    assert project_root() == project
+    assert settings.output == project / "data" / "out"
+    assert settings.database_url == f"sqlite:///{project}/data/out/adp.sqlite"
+    assert settings.path("/elsewhere/x") == Path("/elsewhere/x")
+
+
+def test_the_database_may_be_a_file_or_an_address(project: Path) -> None:
+    assert load_settings(database_path="db/x.sqlite").database_url == f"sqlite:///{project}/db/x.sqlite"
+    address = "postgresql+psycopg2://u:p@db/adp"
+    assert load_settings(database_path=address).database_url == address
+
+
+def test_the_providers_come_in_their_order_with_their_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "GEMINI_API_KEY": "g",
+        "GEMINI_API_URL": "https://g.example/v1beta",
+        "DEEPSEEK_API_URL": "https://d.example",
+        "OPENAI_API_BASE": "https://o.example/v1",
+        "OPENAI_MODEL": "gpt-x",
+        "VLLM_URL": "http://v.example:1",
+        "MODEL": "served",
+        "LLM_RETRIES": "5",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    choice = load_settings().model_choice()
+    assert [provider.name for provider in choice.providers] == ["gemini", "deepseek", "openai"]
+    assert [provider.base_url for provider in choice.providers] == [
+        "https://g.example/v1beta/openai",
+        "https://d.example",
+        "https://o.example/v1",
+    ]
+    assert choice.providers[2].model == "gpt-x"
+    assert (choice.vllm_url, choice.vllm_model, choice.retry.tries) == ("http://v.example:1", "served", 5)
+
+
+def test_the_example_file_lists_every_setting_with_its_default(project: Path) -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    example = dict(line.split("=", 1) for line in text.splitlines() if line and line[0] != "#")
+    internal = {"PROJECT_ROOT", "CHOSEN_MODEL", "MUTATIONS_PER_ESSENCE"}
+    assert {name.upper() for name in Settings.model_fields} - internal <= example.keys()
+    defaults = load_settings()
+    (project / ".env").write_text(text, encoding="utf-8")
+    read = load_settings()
+    differing = {name for name in Settings.model_fields if getattr(read, name) != getattr(defaults, name)}
+    assert differing == set()

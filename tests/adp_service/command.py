@@ -1,0 +1,58 @@
+"""The `adp` command in a project folder of a test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adp_resources.settings import Settings
+from tests.llm_server.process import ROOT
+
+ADP = Path(sys.executable).with_name("adp")
+OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"ADP_TRACEBACK"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `said` is its standard error, where every complaint goes."""
+
+    code: int
+    output: str
+    said: str
+
+
+def project(folder: Path, **settings: object) -> Path:
+    """Make `folder` a project with these settings in its `.env`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    values = {"DAGSTER_HOME": folder / ".dagster", "LLM_RETRY_INITIAL_SECONDS": 0.001, **settings}
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    (folder / ".env").write_text(text, encoding="utf-8")
+    return folder
+
+
+def adp(folder: Path, *arguments: object) -> Ended:
+    """Run `adp` there with no setting but those of `.env`."""
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    ended = subprocess.run(
+        [str(ADP), *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def line(task_id: str, **fields: Any) -> str:
+    """One line of a task file for the reasoning runtime."""
+    plain = {"task_id": task_id, "task_type": "reasoning", "description": f"Do {task_id}.", **fields}
+    return json.dumps(plain) + "\n"

@@ -1,0 +1,29 @@
+"""The sandboxes and browsers of a running round, as the system lists them."""
+
+from __future__ import annotations
+
+import psutil
+
+JAILS_AND_BROWSERS = ("bwrap", "chrom")
+
+
+def jails_and_browsers(root_pid: int) -> dict[str, list[psutil.Process]]:
+    """The living descendants of a process that are sandboxes (`bwrap`) or browsers (`chrom`)."""
+    found: dict[str, list[psutil.Process]] = {name: [] for name in JAILS_AND_BROWSERS}
+    for process in psutil.Process(root_pid).children(recursive=True):
+        try:
+            command = process.cmdline()
+        except psutil.Error:
+            continue
+        for name, members in found.items():
+            if command and name in command[0]:
+                members.append(process)
+    return found
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still does anything; one that nobody has buried yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,272 @@
+"""The LLM client against real servers: what it retries, what it gives up on, and what it leaves unchanged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.llm.base import Reply, Sampling
+from runtimes.llm.client import OpenAIChat
+from runtimes.llm.retry import MAX_WAIT_SECONDS, RetryPolicy, Transient
+from tests.llm_server.process import ROOT, llm_server
+from tests.llm_server.replies import assistant, completion
+
+QUICK = RetryPolicy(tries=3, initial_seconds=0.001)
+ASK = [{"role": "user", "content": "Hello."}]
+GOOD = completion(assistant("Hi."), prompt_tokens=5, completion_tokens=2)
+ANSWERS = ROOT / "tests/data/word_problems.jsonl"
+FIRST = json.loads(ANSWERS.read_text(encoding="utf-8").splitlines()[0])
+
+
+@dataclass
+class Served:
+    """A server of the test's own: it gives `replies` in order, the last again and again."""
+
+    replies: list[Callable[[web.Request], Awaitable[web.StreamResponse]]]
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(await request.json())
+        self.keys.append(request.headers["Authorization"])
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return await reply(request)
+
+
+def gives(
+    body: bytes, status: int = 200, **headers: str
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def reply(request: web.Request) -> web.StreamResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(status=status, body=body, content_type="application/json", headers=named)
+
+    return reply
+
+
+async def breaks_off(request: web.Request) -> web.StreamResponse:
+    """Half of the announced body, then nothing."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(GOOD))})
+    await response.prepare(request)
+    await response.write(GOOD[: len(GOOD) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+@asynccontextmanager
+async def serving(*replies: Any) -> AsyncIterator[tuple[Served, OpenAIChat]]:
+    served = Served(list(replies))
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", served.chat)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    model = chat(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
+    try:
+        yield served, model
+    finally:
+        await model.aclose()
+        await runner.cleanup()
+
+
+def chat(url: str, timeout: float = 5, retry: RetryPolicy = QUICK) -> OpenAIChat:
+    return OpenAIChat(
+        provider="vllm", model="m-1", base_url=url, api_key="secret-key", retry=retry, timeout=timeout
+    )
+
+
+async def ask(url: str, text: str = "Hello.", **options: Any) -> Reply:
+    model = chat(url, **options)
+    try:
+        return await model.complete([{"role": "user", "content": text}])
+    finally:
+        await model.aclose()
+
+
+async def test_the_request_holds_model_messages_tools_sampling_and_schema() -> None:
+    tool = {"type": "function", "function": {"name": "f", "description": "", "parameters": {}}}
+    shape = {"title": "Draft", "type": "object"}
+    async with serving(gives(GOOD)) as (served, model):
+        reply = await model.complete(
+            ASK, tools=[tool], sampling=Sampling(temperature=0.5, seed=7), schema=shape
+        )
+    assert reply == Reply(
+        message={"role": "assistant", "content": "Hi."}, prompt_tokens=5, completion_tokens=2
+    )
+    assert served.requests == [
+        {
+            "model": "m-1",
+            "messages": ASK,
+            "tools": [tool],
+            "temperature": 0.5,
+            "seed": 7,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "Draft", "schema": shape}},
+        }
+    ]
+    assert served.keys == ["Bearer secret-key"]
+
+
+async def test_a_rate_limit_is_waited_out_for_as_long_as_the_server_says() -> None:
+    patient = RetryPolicy(tries=3, initial_seconds=3600)
+    with llm_server("gsm8k", answers=ANSWERS, mix="e429=1") as server:
+        reply = await ask(server.url, FIRST["question"], retry=patient)
+        assert server.stats()["replies"] == {"429": 2, "200": 1}
+    assert reply.message["tool_calls"][0]["function"]["name"] == "complete_task"
+
+
+async def test_a_failing_server_is_tried_three_times_and_then_unavailable() -> None:
+    with llm_server("gsm8k", answers=ANSWERS, mix="e500=1") as server:
+        with pytest.raises(ModelUnavailable) as failed:
+            await ask(server.url, FIRST["question"])
+        assert server.stats()["replies"] == {"500": 3}
+    assert failed.value.error_type == "network_error"
+    message = str(failed.value)
+    assert server.url in message
+    assert "m-1" in message
+    assert "in 3 tries: HTTP 500" in message
+    assert failed.value.remedy
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_refused_key_or_model_is_not_tried_again(status: int) -> None:
+    async with serving(gives(b'{"error": {"message": "no such key"}}', status)) as (served, model):
+        with pytest.raises(ModelRefused, match=rf"HTTP {status}: .*no such key"):
+            await model.complete(ASK)
+    assert len(served.requests) == 1
+
+
+async def test_no_error_shows_the_key() -> None:
+    for status in (400, 401, 500):
+        async with serving(gives(b"{}", status)) as (_, model):
+            with pytest.raises(InfrastructureError) as failed:
+                await model.complete(ASK)
+        assert "secret-key" not in str(failed.value)
+
+
+async def test_a_bad_request_is_our_failure_and_not_tried_again() -> None:
+    async with serving(gives(b'{"error": {"message": "context too long"}}', 400)) as (served, model):
+        with pytest.raises(InfrastructureError, match="context too long") as failed:
+            await model.complete(ASK)
+    assert not isinstance(failed.value, ModelRefused | ModelUnavailable)
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        gives(GOOD[: len(GOOD) // 2]),
+        breaks_off,
+        gives(b""),
+        gives(b"<html>busy</html>"),
+        gives(b'{"choices": []}'),
+        gives(b'{"choices": [{"message": null}]}'),
+        gives(b'{"choices": [{"message": "Hi."}]}'),
+        gives(b'{"choices": [{}], "usage": 7}'),
+        gives(b"null"),
+        gives(b"{}", 503),
+        gives(b"{}", 408),
+        gives(b"{}", 429, Retry_After="0"),
+    ],
+)
+async def test_a_damaged_or_passing_reply_is_asked_for_again(damaged: Any) -> None:
+    async with serving(damaged, gives(GOOD)) as (served, model):
+        reply = await model.complete(ASK)
+    assert reply.message["content"] == "Hi."
+    assert len(served.requests) == 2
+    assert served.requests[0] == served.requests[1]
+
+
+async def test_a_reply_that_stays_damaged_is_unavailable_and_says_what_is_wrong() -> None:
+    async with serving(gives(b"<html>busy</html>")) as (_, model):
+        with pytest.raises(ModelUnavailable, match="not a chat completion"):
+            await model.complete(ASK)
+
+
+async def test_a_dropped_connection_is_retried_and_told_as_what_it_is() -> None:
+    with llm_server("down") as server:
+        with pytest.raises(ModelUnavailable) as failed:
+            await ask(server.url)
+        assert server.stats()["replies"] == {"closed": 3}
+    assert "connection failed" in str(failed.value)
+    assert "disconnected" in str(failed.value)
+    assert "within" not in str(failed.value)
+
+
+async def test_an_address_where_nobody_listens_is_told_as_what_it_is() -> None:
+    with llm_server("steps") as server:
+        url = server.url
+    with pytest.raises(ModelUnavailable, match=r"connection failed .*Connect call failed"):
+        await ask(url)
+
+
+async def test_a_server_that_does_not_answer_in_time_is_a_timeout() -> None:
+    with llm_server("hang") as server, pytest.raises(ModelUnavailable, match=r"no reply within 0\.1 s"):
+        await ask(server.url, timeout=0.1, retry=RetryPolicy(tries=2, initial_seconds=0.001))
+
+
+async def test_keys_that_we_do_not_know_come_through_unchanged() -> None:
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{not json"},
+        "extra_content": {"google": {"thought_signature": "AbC="}},
+    }
+    message = {"role": "assistant", "reasoning_content": "思考", "tool_calls": [call]}
+    sent = completion(
+        {**message, "content": None, "audio": None}, prompt_tokens=1, completion_tokens=1, finish_reason="x"
+    )
+    async with serving(gives(sent)) as (served, model):
+        reply = await model.complete(ASK)
+        await model.complete([*ASK, reply.message])
+    assert reply.message == message, "keys without a value are left out"
+    assert reply.finish_reason == "x"
+    assert served.requests[1]["messages"][-1] == message
+
+
+async def test_a_reply_without_usage_counts_no_tokens() -> None:
+    async with serving(gives(b'{"choices": [{"message": {"content": "Hi."}}], "usage": null}')) as (_, model):
+        reply = await model.complete(ASK)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (0, 0, "stop")
+
+
+async def test_a_client_can_be_closed_twice_and_used_again() -> None:
+    async with serving(gives(GOOD)) as (_, model):
+        await model.complete(ASK)
+        await model.aclose()
+        await model.aclose()
+        assert (await model.complete(ASK)).message["content"] == "Hi."
+
+
+def test_waits_double_and_keep_within_their_bound() -> None:
+    policy = RetryPolicy(tries=3, initial_seconds=2)
+    for attempt, least in enumerate([2, 4, 8]):
+        assert least <= policy.wait(attempt, None) <= least * 1.25
+    assert policy.wait(0, 7.5) == 7.5
+    assert policy.wait(0, 1e9) == policy.wait(30, None) == MAX_WAIT_SECONDS
+
+
+async def test_a_policy_gives_up_with_the_last_fault_and_lets_others_through_at_once() -> None:
+    tried: list[int] = []
+
+    async def fails() -> None:
+        tried.append(len(tried))
+        raise Transient(f"fault {tried[-1]}")
+
+    with pytest.raises(Transient, match="fault 2"):
+        await QUICK.run(fails)
+
+    async def breaks() -> None:
+        tried.clear()
+        tried.append(0)
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        await QUICK.run(breaks)
+    assert len(tried) == 1

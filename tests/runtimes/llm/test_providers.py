@@ -1,0 +1,131 @@
+"""Which model answers, by what is set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from runtimes.errors import ConfigurationError
+from runtimes.llm.client import OpenAIChat
+from runtimes.llm.providers import (
+    DEFAULT_VLLM_URL,
+    ModelChoice,
+    Provider,
+    choose_model,
+    gemini_base,
+    served_models,
+    with_version,
+)
+from tests.llm_server.process import RunningServer, llm_server
+
+GEMINI = Provider("gemini", "g-key", "https://gemini.example/v1beta/openai", "gemini-1")
+DEEPSEEK = Provider("deepseek", "d-key", "https://deepseek.example/v1", "deepseek-1")
+OPENAI = Provider("openai", "o-key", "https://openai.example/v1", "gpt-1")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with llm_server("steps") as server:
+        yield server
+
+
+def chosen(*providers: Provider, **fields: str) -> OpenAIChat:
+    model = choose_model(ModelChoice(providers=providers, **fields))  # type: ignore[arg-type]
+    assert isinstance(model, OpenAIChat)
+    return model
+
+
+def without_key(provider: Provider) -> Provider:
+    return replace(provider, api_key="")
+
+
+def test_the_first_provider_with_a_key_is_chosen() -> None:
+    assert chosen(GEMINI, DEEPSEEK, OPENAI).provider == "gemini"
+    assert chosen(without_key(GEMINI), DEEPSEEK, OPENAI).provider == "deepseek"
+    model = chosen(without_key(GEMINI), without_key(DEEPSEEK), OPENAI)
+    assert (model.provider, model.model, model.base_url) == ("openai", "gpt-1", "https://openai.example/v1")
+
+
+def test_a_chosen_model_overrides_the_providers_own() -> None:
+    model = chosen(GEMINI, OPENAI, model="gemini-2")
+    assert (model.provider, model.model) == ("gemini", "gemini-2")
+
+
+def test_a_key_wins_over_a_running_vllm_server(server: RunningServer) -> None:
+    assert chosen(OPENAI, vllm_url=server.url).provider == "openai"
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+def test_without_a_key_vllm_answers_with_or_without_a_version_in_its_address(
+    server: RunningServer, suffix: str
+) -> None:
+    model = chosen(without_key(OPENAI), vllm_url=server.url.removesuffix("/v1") + suffix)
+    assert (model.provider, model.model, model.base_url) == ("vllm", "test-model", server.url)
+
+
+def test_the_model_that_vllm_serves_can_be_named(server: RunningServer) -> None:
+    assert chosen(vllm_url=server.url, vllm_model="named").model == "named"
+    assert chosen(vllm_url=server.url, vllm_model="named", model="chosen").model == "chosen"
+
+
+@pytest.mark.parametrize("script", ["down", "hang"])
+def test_a_vllm_address_that_was_set_and_does_not_answer_is_an_error_with_ways_out(script: str) -> None:
+    with llm_server(script) as dead, pytest.raises(ConfigurationError) as failed:
+        choose_model(ModelChoice(vllm_url=dead.url))
+    assert f"VLLM_URL={dead.url}" in failed.value.message
+    assert "--model builtin" in failed.value.remedy
+
+
+def test_an_address_where_something_else_answers_is_an_error(server: RunningServer) -> None:
+    elsewhere = server.url.removesuffix("/v1") + "/stats"
+    with pytest.raises(ConfigurationError, match="stats"):
+        choose_model(ModelChoice(vllm_url=elsewhere))
+
+
+def test_a_vllm_server_that_wants_a_key_lists_no_model_and_needs_one_named() -> None:
+    with llm_server("refuse") as server:
+        assert served_models(server.url) == []
+        with pytest.raises(ConfigurationError, match="lists no model"):
+            choose_model(ModelChoice(vllm_url=server.url))
+
+
+def test_builtin_asks_for_the_teacher_whatever_is_set(server: RunningServer) -> None:
+    choice = ModelChoice(providers=(OPENAI,), vllm_url=server.url, model="builtin")
+    assert choose_model(choice).provider == "builtin"
+
+
+def test_with_nothing_set_and_nothing_running_the_built_in_teacher_acts() -> None:
+    if _answers(DEFAULT_VLLM_URL):
+        pytest.skip(f"something answers at {DEFAULT_VLLM_URL} on this machine")
+    assert choose_model(ModelChoice(providers=(without_key(GEMINI),))).provider == "builtin"
+
+
+def test_a_model_named_for_a_server_that_is_not_there_is_not_replaced_by_the_teacher() -> None:
+    if _answers(DEFAULT_VLLM_URL):
+        pytest.skip(f"something answers at {DEFAULT_VLLM_URL} on this machine")
+    with pytest.raises(ConfigurationError, match="VLLM_URL"):
+        choose_model(ModelChoice(model="some-model"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        served_models(with_version(url))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://g.example/v1beta", "https://g.example/v1beta/openai"),
+        ("https://g.example/v1beta/", "https://g.example/v1beta/openai"),
+        ("https://g.example/v1beta/openai", "https://g.example/v1beta/openai"),
+        ("https://g.example/v1beta/openai/", "https://g.example/v1beta/openai"),
+        ("https://proxy.example/gemini", "https://proxy.example/gemini"),
+    ],
+)
+def test_geminis_native_address_gets_its_compatible_part(given: str, used: str) -> None:
+    assert gemini_base(given) == used

@@ -1,0 +1,337 @@
+"""The agent loop, driven by a scripted model over real tools and sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from runtimes.agent import NUDGE
+from runtimes.builtin import CodeRuntime, sample_seed
+from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json, trajectory_to_json
+from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.perform import perform
+from runtimes.services import Services
+from runtimes.web.browser import BrowserPool
+from sandbox import Limits, SandboxPool, SandboxUnavailable
+from tests.runtimes.scripted import (
+    ScriptedModel,
+    call,
+    code_task,
+    episode,
+    error_types,
+    finishes,
+    reasoning_episode,
+    runs,
+    says,
+    services,
+)
+
+
+def last_tool_message(model: ScriptedModel) -> str:
+    """What the model was told last."""
+    message = model.requests[-1][-1]
+    assert message["role"] == "tool"
+    return str(message["content"])
+
+
+async def test_an_agent_runs_code_sees_the_output_and_answers() -> None:
+    trajectory, model = await episode(
+        says("First I try it.", call("python_executor", {"code": "print(6 * 7)"})), finishes("42")
+    )
+    first, last = trajectory.steps
+    assert (first.action_type, first.action_params) == ("code_execution", {"code": "print(6 * 7)"})
+    assert (first.success, first.thought, first.turn) == (True, "First I try it.", 0)
+    assert first.duration > 0
+    assert first.timestamp >= trajectory.created_at > 1_700_000_000
+    assert "42" in first.observation == last_tool_message(model)
+    assert (last.tool_name, last.observation, last.success) == ("complete_task", None, True)
+    assert trajectory.final_result == "42"
+    assert (trajectory.runtime_id, trajectory.round, trajectory.sample) == ("sandbox-runtime", "r", 1)
+    assert trajectory.metadata["total_steps"] == 2
+    assert trajectory.metadata["code_length"] == 2
+    assert (trajectory.prompt_tokens, trajectory.completion_tokens, trajectory.cost_usd) == (20, 6, 1.0)
+
+
+async def test_files_last_from_call_to_call_and_not_from_episode_to_episode() -> None:
+    reads = runs("print(open('note.txt').read())")
+    _, model = await episode(runs("open('note.txt', 'w').write('kept')"), reads, finishes())
+    assert "kept" in last_tool_message(model)
+    other, _ = await episode(reads, finishes())
+    assert other.steps[0].error_type == "runtime_error"
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (call("magic", {"x": 1}), "no tool 'magic'"),
+        (call("python_executor", '{"code": '), "not JSON"),
+        (call("python_executor", '{"code": "\\ud83d"}'), "not JSON"),
+        (call("python_executor", '{"code": ' + "1" * 5000 + "}"), "not JSON"),
+        (call("python_executor", "[" * 100_000), "not JSON"),
+        (call("python_executor", {"code": 7}), "at code"),
+        (call("python_executor", {}), "'code' is a required property"),
+        (call("python_executor", ""), "'code' is a required property"),
+        (call("python_executor", {"code": "1", "shell": True}), "shell"),
+        (call("python_executor", [1]), "not of type 'object'"),
+        ({"id": "c1", "type": "function", "function": None}, "no tool 'None'"),
+    ],
+)
+async def test_a_call_that_cannot_be_carried_out_is_told_to_the_agent_which_goes_on(
+    bad: dict[str, Any], told: str
+) -> None:
+    trajectory, model = await episode(says(None, bad), finishes("mended"))
+    assert told in last_tool_message(model)
+    assert trajectory.final_result == "mended"
+    assert error_types(trajectory) == ["runtime_error", None]
+    assert trajectory.error_type is None
+    assert trajectory.finished
+
+
+async def test_a_tool_without_arguments_may_be_called_with_an_empty_string() -> None:
+    trajectory, _ = await episode(says(None, call("file_operations", '{"operation": "list"}')), finishes())
+    assert trajectory.steps[0].observation == "(empty)"
+
+
+@pytest.mark.parametrize(
+    ("code", "error_type"),
+    [
+        ("def f(:", "compile_error"),
+        ("1 / 0", "runtime_error"),
+        ("import time; time.sleep(60)", "timeout"),
+        ("while True: pass", "timeout"),
+        ("import socket; socket.create_connection(('1.1.1.1', 80), 1)", "runtime_error"),
+        ("open('/etc/passwd', 'w')", "runtime_error"),
+        ("import no_such_module", "runtime_error"),
+        ("x = bytearray(10**10)", "runtime_error"),
+    ],
+)
+async def test_what_the_code_did_wrong_has_its_error_type_and_is_no_fault_of_ours(
+    code: str, error_type: str
+) -> None:
+    limits = Limits(wall_seconds=1)
+    trajectory, model = await episode(runs(code), finishes(), limits=limits)
+    assert error_types(trajectory) == [error_type, None]
+    assert trajectory.steps[0].success is False
+    assert f"error ({error_type})" in last_tool_message(model)
+    assert trajectory.finished
+
+
+async def test_plain_text_is_a_final_answer() -> None:
+    trajectory, _ = await episode(says("The answer is 42."))
+    assert trajectory.final_result == "The answer is 42."
+    assert [step.success for step in trajectory.steps] == [True]
+    assert trajectory.error_type is None
+
+
+async def test_an_empty_reply_is_nudged_and_two_in_a_row_end_the_episode() -> None:
+    trajectory, model = await episode(says(""), says(None), finishes())
+    assert model.requests[1][-1] == {"role": "user", "content": NUDGE}
+    assert len(model.requests) == 2
+    assert trajectory.error_type == "runtime_error"
+    assert "empty" in str(trajectory.error_message)
+    assert trajectory.finished
+
+
+async def test_an_empty_reply_that_is_followed_by_a_call_costs_nothing() -> None:
+    trajectory, _ = await episode(says(""), runs("1"), says("  "), finishes("done"))
+    assert trajectory.final_result == "done"
+
+
+async def test_an_agent_out_of_steps_ends_without_an_answer() -> None:
+    trajectory, model = await episode(runs("1"), task=code_task(max_steps=3))
+    assert len(model.requests) == 3
+    assert trajectory.final_result is None
+    assert trajectory.error_type == "runtime_error"
+    assert "within 3 steps" in str(trajectory.error_message)
+    assert trajectory.finished
+
+
+async def test_the_tasks_time_limit_ends_the_episode_as_the_agents_failure_and_keeps_the_steps() -> None:
+    trajectory, _ = await episode(runs("1"), asyncio.Event().wait, task=code_task(timeout=1))
+    assert trajectory.error_type == "timeout"
+    assert "time limit of 1 s" in str(trajectory.error_message)
+    assert len(trajectory.steps) == 1
+    assert trajectory.finished
+
+
+async def test_a_step_that_the_time_limit_cut_off_says_so_and_was_never_answered() -> None:
+    trajectory, _ = await episode(runs("import time; time.sleep(60)"), task=code_task(timeout=1))
+    assert error_types(trajectory) == ["timeout"]
+    assert trajectory.messages()[-1]["role"] == "assistant"
+
+
+async def test_an_unreachable_model_is_our_failure_and_the_steps_so_far_are_kept() -> None:
+    trajectory, _ = await episode(runs("print(1)"), ModelUnavailable("No server."))
+    assert trajectory.outcome == "infrastructure_error"
+    assert trajectory.error_type == "network_error"
+    assert len(trajectory.steps) == 1
+    assert not trajectory.finished
+
+
+class NoJails:
+    """A sandbox backend on a machine that cannot make jails."""
+
+    protections: tuple[str, ...] = ()
+
+    async def start(self, limits: Limits) -> Any:
+        raise SandboxUnavailable("No jail can be made.", "Install bubblewrap.")
+
+
+async def test_a_sandbox_that_does_not_start_is_our_failure() -> None:
+    model = ScriptedModel(runs("1"))
+    async with Services(model, SandboxPool(backend=NoJails()), BrowserPool()) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert trajectory.outcome == "infrastructure_error"
+    assert "No jail can be made" in str(trajectory.error_message)
+    assert error_types(trajectory) == ["system_error"]
+
+
+async def test_a_refused_key_is_raised_since_no_other_episode_could_go_better() -> None:
+    async with services(ScriptedModel(ModelRefused("Bad key."))) as opened:
+        with pytest.raises(ModelRefused):
+            await perform(code_task(), CodeRuntime(opened), opened, sample=0, round="r")
+
+
+async def test_a_fault_in_the_runtime_itself_is_a_row_and_no_exception() -> None:
+    async with services(ScriptedModel(ZeroDivisionError("ours"))) as opened:
+        trajectory = await perform(code_task(), CodeRuntime(opened), opened, sample=2, round="r")
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "system_error")
+    assert (trajectory.task_type, trajectory.round, trajectory.sample) == ("code", "r", 2)
+    assert "ZeroDivisionError: ours" in str(trajectory.error_message)
+
+
+async def test_the_model_sees_neither_verifier_nor_lineage() -> None:
+    model = ScriptedModel(finishes("41.5"))
+    secret = code_task(
+        verifier=Verifier("numeric", {"expected": 41.5}), lineage=Lineage(source="/secret/path.jsonl")
+    )
+    async with services(model) as opened:
+        trajectory = await perform(secret, CodeRuntime(opened), opened, sample=0, round="r")
+    assert (trajectory.outcome, trajectory.reward) == ("solved", 1.0)
+    assert "41.5" not in str(model.requests)
+    assert "secret" not in str(model.requests)
+
+
+async def seen_and_given(*turns: Any, **fields: Any) -> tuple[list[Message], list[Message]]:
+    """What the trajectory says was said, and what the model recorded, its last reply included."""
+    trajectory, model = await episode(*turns, task=code_task(**fields))
+    assert len(model.requests) == len({step.turn for step in trajectory.steps})
+    rebuilt = trajectory_from_json(trajectory_to_json(trajectory)).messages()
+    return rebuilt, [*model.requests[-1], turns[-1]]
+
+
+async def test_messages_rebuild_what_the_model_was_sent_with_every_kind_of_turn() -> None:
+    rebuilt, sent = await seen_and_given(
+        says("", reasoning_content="Let me think.", thought_signature={"opaque": "AbC="}),
+        says("Two at once.", call("python_executor", {"code": "print(1)"}, "a"), call("magic", {}, "b")),
+        says(None, {"type": "function", "function": {"name": "python_executor", "arguments": "{"}}),
+        runs("print('数' * 3); 1 / 0"),
+        runs("print('x' * 100_000)"),
+        says(None, call("file_operations", {"operation": "list"}), finishes("yes")["tool_calls"][0]),
+    )
+    assert rebuilt[:-1] == sent, "the one message more answers the call beside complete_task"
+    assert rebuilt[-1] == {"role": "tool", "tool_call_id": "c1", "content": "(empty)"}
+
+
+async def test_messages_of_an_episode_end_with_the_models_last_word() -> None:
+    for last in (finishes("42"), says("42")):
+        rebuilt, sent = await seen_and_given(runs("print(42)"), last)
+        assert rebuilt == sent
+    rebuilt, sent = await seen_and_given(says(""), says(""))
+    assert rebuilt == sent
+
+
+async def test_unknown_message_keys_go_back_to_the_model_unchanged() -> None:
+    first = says(None, call("file_operations", {"operation": "list"}), thought_signature={"opaque": "AbC="})
+    _, model = await episode(first, finishes())
+    assert model.requests[1][-2] == first
+
+
+async def test_output_that_is_not_utf_8_does_not_spoil_the_record() -> None:
+    trajectory, _ = await episode(
+        runs("open(b'bad-\\xff.txt', 'w').close(); import os; os.write(1, b'\\xff\\n')"),
+        says(None, call("file_operations", {"operation": "list"})),
+        finishes(),
+    )
+    assert trajectory.steps[1].observation == "bad-?.txt"
+    assert trajectory_from_json(trajectory_to_json(trajectory)) == trajectory
+
+
+async def test_long_output_is_cut_in_the_middle_and_the_cut_is_marked() -> None:
+    trajectory, _ = await episode(runs("print('a' * 9000 + 'END')"), finishes())
+    seen = str(trajectory.steps[0].observation)
+    assert len(seen) < 9000
+    assert "characters cut" in seen
+    assert "END" in seen
+
+
+async def test_tools_that_are_not_here_are_told_to_the_agent_and_recorded() -> None:
+    trajectory, model = await episode(
+        finishes(), task=code_task(expected_tools=["web_search", "python_executor"])
+    )
+    assert model.tools[0] == ["python_executor", "complete_task"]
+    assert "Not available here: web_search." in model.requests[0][-1]["content"]
+    assert trajectory.metadata["missing_tools"] == ["web_search"]
+
+
+async def test_the_prompt_holds_the_task_in_its_language_and_its_constraints() -> None:
+    trajectory, model = await episode(
+        finishes(), task=code_task(description="写一个函数 add(a, b)", constraints={"max_lines": 3})
+    )
+    user = model.requests[0][-1]["content"]
+    assert "写一个函数 add(a, b)" in user
+    assert '{"max_lines": 3}' in user
+    again, _ = await episode(
+        finishes("other"), task=code_task(description="写一个函数 add(a, b)", constraints={"max_lines": 3})
+    )
+    assert trajectory.prompt_hash == again.prompt_hash
+
+
+async def test_llm_reasoning_asks_the_model_apart_and_feeds_the_reply_back() -> None:
+    trajectory, model = await reasoning_episode(
+        says(None, call("llm_reasoning", {"question": "6 times 7?"})), says("It is 42."), finishes("42")
+    )
+    assert model.requests[1][-1] == {"role": "user", "content": "6 times 7?"}
+    assert model.tools[1] == []
+    assert trajectory.steps[0].observation == "It is 42."
+
+
+async def test_samples_differ_in_their_seed_and_a_rerun_has_the_same() -> None:
+    _, first = await episode(finishes())
+    _, second = await episode(finishes())
+    assert first.samplings == second.samplings
+    assert len({sample_seed(0, "t", sample) for sample in range(20)}) == 20
+
+
+async def test_a_cancelled_episode_ends_at_once_and_leaves_no_sandbox() -> None:
+    started = asyncio.Event()
+
+    async def hang() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with services(ScriptedModel(runs("1"), hang)) as opened:
+        going = asyncio.create_task(CodeRuntime(opened).execute(code_task()))
+        await started.wait()
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+        assert not opened.sandboxes._jails
+
+
+async def test_health_names_what_is_missing() -> None:
+    async with Services(ScriptedModel(finishes()), SandboxPool(backend=NoJails()), BrowserPool()) as opened:
+        health = await CodeRuntime(opened).health_check()
+    assert not health.healthy
+    assert "Install bubblewrap." in health.detail
+
+
+async def test_a_tool_that_breaks_on_our_side_ends_the_episode() -> None:
+    trajectory, _ = await reasoning_episode(
+        says(None, call("llm_reasoning", {"question": "?"})),
+        InfrastructureError("system_error", "Disk full."),
+    )
+    assert (trajectory.outcome, trajectory.error_message) == ("infrastructure_error", "Disk full.")
+    assert error_types(trajectory) == ["system_error"]
