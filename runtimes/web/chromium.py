@@ -16,6 +16,7 @@ from runtimes.web.guard import SHOP_HOST
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
+    from playwright.async_api._context_manager import PlaywrightContextManager
 
 EXECUTABLES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """In order of preference: the headless shell takes half the memory a context and a third of the start."""
@@ -54,7 +55,9 @@ class Chromium:
         """
         from playwright.async_api import Error, async_playwright
 
-        playwright = await async_playwright().start()
+        manager = async_playwright()
+        playwright = await manager.start()
+        _expect_loss(manager)
         try:
             browser = await playwright.chromium.launch(
                 executable_path=next(filter(None, map(shutil.which, EXECUTABLES)), None),
@@ -102,6 +105,17 @@ class Chromium:
             for process in [*self._process.children(recursive=True), self._process]:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+
+
+def _expect_loss(manager: PlaywrightContextManager) -> None:
+    """Take notice of a lost driver in Playwright's name, which else has asyncio complain at exit.
+
+    Every call in flight fails by itself then; the future that says so is looked at by nobody.
+    """
+    transport = getattr(getattr(manager, "_client", None), "_transport", None)
+    lost: asyncio.Future[None] | None = getattr(transport, "on_error_future", None)
+    if lost is not None:
+        lost.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
 def _runs(process: psutil.Process | None) -> bool:
