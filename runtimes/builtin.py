@@ -20,6 +20,7 @@ class AgentRuntime(Runtime):
     """A runtime that is the agent loop over a set of tools."""
 
     default_tools: tuple[str, ...]
+    always_runs_code = False
     uses_sandbox = False
     uses_browser = False
 
@@ -35,6 +36,8 @@ class AgentRuntime(Runtime):
         tools, missing = toolset(task.expected_tools, self.default_tools)
         services = self.services
         async with Workbench(task, services) as bench:
+            if self.always_runs_code:
+                bench.prepare_session()
             episode = Episode(
                 task,
                 tools,
@@ -80,6 +83,7 @@ class CodeRuntime(AgentRuntime):
     task_type = "code"
     runtime_id = "sandbox-runtime"
     default_tools = ("python_executor", "shell_executor", "file_operations")
+    always_runs_code = True
     uses_sandbox = True
 
 

@@ -42,6 +42,10 @@ class OpenAIChat:
         self._retry = retry
         self._timeout = timeout
         self._client: AsyncOpenAI | None = None
+        # Half a second of imports, better spent before the first episode's clock runs.
+        import openai
+
+        self._openai = openai
 
     async def complete(
         self,
@@ -74,8 +78,7 @@ class OpenAIChat:
             self._client = None
 
     async def _try(self, request: dict[str, Any]) -> Reply:
-        import openai
-
+        openai = self._openai
         try:
             # Not `chat.completions.create`: it checks and copies every message of the request against its
             # types, which takes as long as all the rest of the call.
@@ -104,14 +107,12 @@ class OpenAIChat:
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
-            from openai import AsyncOpenAI, DefaultAioHttpClient
-
-            self._client = AsyncOpenAI(
+            self._client = self._openai.AsyncOpenAI(
                 api_key=self._api_key,
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=self._timeout,
-                http_client=DefaultAioHttpClient(),
+                http_client=self._openai.DefaultAioHttpClient(),
             )
         return self._client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Workbench:
     task: TaskSpec
     services: Services
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _session: Session | None = None
+    _opening: asyncio.Task[Session] | None = None
     _page: WebPage | None = None
 
     @property
@@ -38,14 +39,22 @@ class Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         await self._stack.aclose()
+
+    def prepare_session(self) -> None:
+        """Begin to make the sandbox, which takes as long as a few runs in it, while the model thinks."""
+        if self._opening is None:
+            opening = self.services.sandboxes.session(limits=self.services.limits)
+            self._opening = asyncio.create_task(self._stack.enter_async_context(opening))
 
     async def session(self) -> Session:
         """The episode's sandbox: its files last from step to step and are gone with the episode."""
-        if self._session is None:
-            opening = self.services.sandboxes.session(limits=self.services.limits)
-            self._session = await self._stack.enter_async_context(opening)
-        return self._session
+        self.prepare_session()
+        assert self._opening is not None
+        return await self._opening
 
     async def page(self) -> WebPage:
         """The episode's page in a browser context of its own, at the task's start address."""
