@@ -1,6 +1,6 @@
 """A person's way through the UI, in a real browser: add a round, materialize it, look at what it gave.
 
-Pictures go to the folder that the variable ADP_SCREENSHOTS names, where it is set.
+Pictures are kept in output/screenshots, or in the folder that the variable ADP_SCREENSHOTS names.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(os.environ.get("ADP_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+def pictures() -> Path:
+    folder = Path(os.environ.get("ADP_SCREENSHOTS") or ROOT / "output" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
