@@ -57,21 +57,17 @@ class Episode:
 
         Raises ModelRefused: no other episode could go better.
         """
-        started = time.time()
+        trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=time.time())
         clock = time.monotonic()
-        trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=started)
         try:
-            async with asyncio.timeout(self.task.timeout) as deadline:
-                await self._work()
+            # Outside the task's time limit: waiting for a free page is our doing, and opening it has a
+            # limit of its own.
+            page = await self._first_page() if self.starts_on_page else None
+            clock = time.monotonic()
+            await self._work_in_time(page)
             if not self.done:
                 trajectory.error_type = "runtime_error"
                 trajectory.error_message = f"No complete_task within {self.task.max_steps} steps."
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            trajectory.error_type = "timeout"
-            trajectory.error_message = f"The task's time limit of {self.task.timeout} s was reached."
-            self._mark_interrupted(trajectory.error_message)
         except ToolError as error:
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)
         except ModelRefused:
@@ -83,11 +79,19 @@ class Episode:
         trajectory.total_duration = time.monotonic() - clock
         return trajectory
 
-    def _mark_interrupted(self, reason: str) -> None:
-        """Say so in the step that the time limit cut off, if one was under way."""
-        step = self.steps[-1] if self.steps else None
-        if step is not None and not step.success and step.error_type is None:
-            step.error_type, step.error_message = "timeout", reason
+    async def _work_in_time(self, page: str | None) -> None:
+        """Raises ToolError of type timeout at the task's time limit; the step it cut off says so, too."""
+        try:
+            async with asyncio.timeout(self.task.timeout) as deadline:
+                await self._work(page)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            reason = f"The task's time limit of {self.task.timeout} s was reached."
+            step = self.steps[-1] if self.steps else None
+            if step is not None and not step.success and step.error_type is None:
+                step.error_type, step.error_message = "timeout", reason
+            raise ToolError("timeout", reason) from error
 
     def _fill(self, trajectory: Trajectory, *, sample: int, round: str) -> None:
         model = self.bench.model
@@ -117,8 +121,7 @@ class Episode:
         if self.bench.open_page is not None:
             trajectory.metadata["final_url"] = self.bench.open_page.url
 
-    async def _work(self) -> None:
-        page = await self._first_page() if self.starts_on_page else None
+    async def _work(self, page: str | None) -> None:
         self.prompt = episode_messages(self.task, self.missing_tools, page)
         messages = list(self.prompt)
         empty_replies = 0

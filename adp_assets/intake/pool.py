@@ -69,6 +69,16 @@ class TaskPool:
         with self.database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def pending_seeds(self, sources: Sequence[str]) -> int:
+        """How many tasks that somebody wrote into these files, or into any, wait for a round."""
+        query = sa.select(sa.func.count()).where(
+            pool_tasks.c.status == "pending", pool_tasks.c.generation == 0
+        )
+        if sources:
+            query = query.where(pool_tasks.c.source.in_(sources))
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def known_from(self, sources: Sequence[str]) -> int:
         """How many tasks of these files the pool has, whatever became of them."""
         query = sa.select(sa.func.count()).where(pool_tasks.c.source.in_(sources))

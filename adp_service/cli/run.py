@@ -128,8 +128,10 @@ class _Campaign:
             if follows and (reason := self._why_not(follows)):
                 note(f"No round follows {follows}: {reason}.")
                 break
-            if not follows and not self._has_work():
-                break
+            if not follows:
+                if not self._has_work():
+                    break
+                self._say_if_only_made_ones_wait()
             ran.append(self._one(new_round_name(self.platform), self._config(follows)))
             if not ran[-1].ok:
                 break
@@ -150,6 +152,14 @@ class _Campaign:
 
     def _has_work(self) -> bool:
         return self.again or self.platform.pool.pending(self.files, self.options["types"]) > 0
+
+    def _say_if_only_made_ones_wait(self) -> None:
+        waiting = self.platform.pool.pending(self.files, self.options["types"])
+        if not self.again and waiting and not self.platform.pool.pending_seeds(self.files):
+            note(
+                f"The files' own tasks have all been run; {waiting} tasks made from them wait and come now. "
+                "(--again runs the files' own anew.)"
+            )
 
     def _why_not(self, follows: str) -> str | None:
         planned = self.platform.rounds.get(follows)
