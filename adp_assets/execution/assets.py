@@ -54,6 +54,7 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
         try:
             fanout.create().run(round, task_type, work, _cancelled(context))
         except RoundCancelled as error:
+            _note_the_stop(context)
             raise dg.Failure(str(error), allow_retries=False) from error
         except PlatformError as error:
             raise dg.Failure(f"{task_type} tasks of {round}: {error}", allow_retries=False) from error
@@ -72,6 +73,13 @@ def _cancelled(context: dg.AssetExecutionContext) -> Callable[[], bool]:
         return run is not None and run.status in STOPPING
 
     return asked
+
+
+def _note_the_stop(context: dg.AssetExecutionContext) -> None:
+    """Let the run end as canceled also when a signal stopped it, which Dagster was told nothing of."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and run.status not in STOPPING:
+        context.instance.report_run_canceling(run, message="Stopped by a signal.")
 
 
 def _metadata(task_type: str, frame: pl.DataFrame) -> dict[str, dg.MetadataValue]:
