@@ -50,6 +50,10 @@ class ToolError(PlatformError):
         self.error_type: ErrorType = error_type
 
 
+class VerifierFault(PlatformError):
+    """The verifier itself is at fault, its script broken: nobody can say whether the task was solved."""
+
+
 class InfrastructureError(PlatformError):
     """The platform's own failure: sandbox, browser, model or disk. Tried again, never the task's fault."""
 

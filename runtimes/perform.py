@@ -7,8 +7,10 @@ import logging
 import time
 from typing import Any
 
+import msgspec
+
 from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, ModelRefused
+from runtimes.errors import InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade
 from runtimes.services import Services
 
@@ -25,11 +27,20 @@ async def perform(
 
     Only ModelRefused is raised: no further try of any task could go better.
     """
-    started = time.time()
+    trajectory = Trajectory(
+        task_id=task.task_id,
+        runtime_id=runtime.runtime_id,
+        task_type=task.task_type,
+        round=round,
+        sample=sample,
+        created_at=time.time(),
+    )
     try:
         trajectory = await runtime.execute(task.for_agent(), sample=sample, round=round)
         world = runtime.take_world(trajectory)
         return trajectory.graded(await _verdict(task, trajectory, services, world))
+    except VerifierFault as error:
+        return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
     except ModelRefused:
         raise
     except InfrastructureError as error:
@@ -37,17 +48,12 @@ async def perform(
     except Exception as error:
         log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
         fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
-    return Trajectory(
-        task_id=task.task_id,
-        runtime_id=runtime.runtime_id,
-        task_type=task.task_type,
-        round=round,
-        sample=sample,
+    return msgspec.structs.replace(
+        trajectory,
         outcome="infrastructure_error",
+        success=False,
         error_type=fault.error_type,
         error_message=str(fault),
-        created_at=started,
-        total_duration=time.time() - started,
     )
 
 

@@ -20,8 +20,8 @@ class VerifierKind(Generic[SpecT]):
     """One way to verify. Register a subclass with the entry point group `adp.verifiers`, named by its kind.
 
     `grade` gets the trajectory, the fresh things it may open (`services`) and the `world` the runtime handed
-    over (`Runtime.take_world`). It raises InfrastructureError when it could not decide; a wrong answer is a
-    reward of 0, never an exception.
+    over (`Runtime.take_world`). A wrong answer is a reward of 0, never an exception; it raises VerifierFault
+    when the spec itself is at fault, InfrastructureError when the platform is.
     """
 
     Spec: type[SpecT]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InfrastructureError, InvalidTask, ToolError
+from runtimes.errors import InvalidTask
 from runtimes.grading.answers import same_number, same_text
 from runtimes.grading.base import VerifierKind
 from runtimes.grading.python_tests import same_json
@@ -42,7 +42,9 @@ class PageState(VerifierKind[PageStateSpec]):
     async def grade(
         self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
     ) -> tuple[float, str]:
-        value = await self._value(spec, services, world)
+        value = await services.browsers.evaluate(
+            spec.url, spec.script, storage_state=world.get("storage_state")
+        )
         if spec.compare == "numeric":
             if not isinstance(value, int | float):
                 return 0.0, "the page holds no number to compare with"
@@ -52,11 +54,3 @@ class PageState(VerifierKind[PageStateSpec]):
         if same_json(value, spec.expected):
             return 1.0, "the page is in the expected state"
         return 0.0, "the page is not in the expected state"
-
-    async def _value(self, spec: PageStateSpec, services: Services, world: dict[str, Any]) -> Any:
-        try:
-            return await services.browsers.evaluate(
-                spec.url, spec.script, storage_state=world.get("storage_state")
-            )
-        except ToolError as error:
-            raise InfrastructureError(error.error_type, f"The grading page {spec.url}: {error}") from error

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from typing import TYPE_CHECKING, Any, cast
 
 from runtimes.contracts import Health, TaskSpec
-from runtimes.errors import InfrastructureError, PlatformError, ToolError
+from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
 from runtimes.web.chromium import CLOSE_SECONDS, Chromium
 from runtimes.web.guard import SHOP_HOST, Guard
 from runtimes.web.page import VIEWPORT, WebPage
@@ -111,23 +111,28 @@ class BrowserPool:
     async def evaluate(self, url: str, script: str, *, storage_state: dict[str, Any] | None = None) -> Any:
         """What `script`, JavaScript, gives on a grading page at `url`, as JSON has it.
 
-        Raises ToolError when the address does not open or the script fails or does not end.
+        Raises VerifierFault when the script fails or does not end, InfrastructureError when the address
+        does not open.
         """
         from playwright.async_api import Error
 
         async with self.grading_page(storage_state) as page:
             try:
-                async with asyncio.timeout(2 * self._navigation_seconds):
-                    await page.goto(url)
-                    return await page.evaluate(script)
+                await page.goto(url)
+            except Error as error:
+                raise InfrastructureError(
+                    "network_error", f"The grading page {url} did not open: {error.message}", _RETRY
+                ) from error
+            try:
+                return await asyncio.wait_for(page.evaluate(script), self._navigation_seconds)
             except TimeoutError:
-                raise ToolError("timeout", f"The script on {url} did not end.") from None
+                raise VerifierFault(f"The verifier's script on {url} did not end.") from None
             except Error as error:
                 if page.is_closed():
                     raise InfrastructureError(
                         "browser_error", "The browser died while grading.", _RETRY
                     ) from error
-                raise ToolError("browser_error", f"Grading on {url} failed: {error.message}") from error
+                raise VerifierFault(f"The verifier's script failed on {url}: {error.message}") from error
 
     async def check(self) -> None:
         """Prove that a page can be opened now. Raises what `page` raises."""
