@@ -33,7 +33,7 @@ def run(
     task_files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[TASKFILE]...", help="Task files, one JSON object a line. Default: TASK_FILE."
+            metavar="TASKFILE", help="Task files, one JSON object a line. Default: TASK_FILE."
         ),
     ] = None,
     rounds: Annotated[
