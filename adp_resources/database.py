@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,17 @@ class Database:
 
 
 def upsert(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, replace: bool = True
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    replace: bool = True,
+    replace_if: Callable[[Any], sa.ColumnElement[bool]] | None = None,
 ) -> int:
     """Insert rows by primary key; those that exist are replaced, or left alone with `replace=False`.
 
-    Gives the number of rows written.
+    `replace_if` gets the new row's columns and says which existing rows may be replaced. Gives the number of
+    rows written.
     """
     if not rows:
         return 0
@@ -94,7 +100,8 @@ def upsert(
     keys = [column.name for column in table.primary_key]
     if replace:
         values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=values)
+        where = replace_if(statement.excluded) if replace_if else None
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
     else:
         statement = statement.on_conflict_do_nothing(index_elements=keys)
     written = 0

@@ -6,16 +6,14 @@ This is the local engine, a bounded number of episodes on one asyncio loop in th
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from adp_resources.cancellation import run_stoppable
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, PlatformError
+from runtimes.errors import InfrastructureError
 from runtimes.llm.retry import RetryPolicy
 from runtimes.perform import perform
 from runtimes.registry import create_runtime
@@ -24,16 +22,8 @@ from runtimes.services import Services
 Work = tuple[TaskSpec, int]
 """A task and the number of its sample."""
 
-CANCEL_POLL_SECONDS = 0.5
 MAX_FAILURES_IN_A_ROW = 10
 """So many infrastructure failures with no finished episode between them mean that going on is no use."""
-
-
-class RoundCancelled(PlatformError):
-    """A person asked for the round to stop; what had finished is in the journal."""
-
-    def __init__(self) -> None:
-        super().__init__("The round was cancelled.", "Run it again to go on where it stopped.")
 
 
 @dataclass
@@ -51,32 +41,17 @@ class LocalFanOut:
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
         or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
         """
-        if work:
-            asyncio.run(self._run(round, task_type, work, cancelled))
+        run_stoppable(lambda: self._run(round, task_type, work), cancelled)
 
-    async def _run(
-        self, round: str, task_type: str, work: Sequence[Work], cancelled: Callable[[], bool]
-    ) -> None:
-        stop = asyncio.Event()
+    async def _run(self, round: str, task_type: str, work: Sequence[Work]) -> None:
+        if not work:
+            return
         async with self.services() as services:
             crew = _Crew(self, round, create_runtime(task_type, services), services, deque(work))
-            episodes = asyncio.create_task(crew.work_off(min(self.episodes, len(work))))
-            watch = asyncio.create_task(_until(cancelled))
-            waiting = asyncio.create_task(stop.wait())
             try:
-                with _stopping_on_signals(stop):
-                    await asyncio.wait({episodes, watch, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await crew.work_off(min(self.episodes, len(work)))
             finally:
-                stopped = not episodes.done()
-                for task in (episodes, watch, waiting):
-                    task.cancel()
-                await asyncio.gather(episodes, watch, waiting, return_exceptions=True)
                 await crew.runtime.cleanup()
-            if stopped:
-                if not watch.cancelled() and (fault := watch.exception()):
-                    raise fault
-                raise RoundCancelled()
-            episodes.result()
 
 
 @dataclass
@@ -127,32 +102,3 @@ class _Crew:
                 f"{trajectory.task_id}: {trajectory.error_message}",
                 "Mend the cause and run again: finished work is kept.",
             )
-
-
-async def _until(cancelled: Callable[[], bool]) -> None:
-    while True:
-        if await asyncio.to_thread(cancelled):
-            return
-        await asyncio.sleep(CANCEL_POLL_SECONDS)
-
-
-@contextlib.contextmanager
-def _stopping_on_signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM set `stop` while the block runs.
-
-    Dagster's own handlers raise in whatever code is running, which asyncio would take for an episode's
-    failure; they are put back on leaving.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,6 +28,11 @@ class Interval:
     task_type: str
     started_at: float
     ended_at: float
+
+
+def _no_loss(new: Any) -> sa.ColumnElement[bool]:
+    """A finished row is replaced by another finished one only, never by a failure of ours."""
+    return sa.or_(new.finished, sa.not_(journal.c.finished))
 
 
 class Journal:
@@ -65,7 +71,7 @@ class Journal:
             "document": zlib.compress(document, 1),
         }
         with self.database.begin() as connection:
-            upsert(connection, journal, [row])
+            upsert(connection, journal, [row], replace_if=_no_loss)
 
     def finished(self, round: str, task_type: str) -> set[Key]:
         """What needs no further run in this round."""

@@ -14,6 +14,7 @@ from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory
 from runtimes.errors import InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.prompts import episode_messages, prompt_hash
+from runtimes.text import well_formed
 from runtimes.tools.base import COMPLETE_TASK, Tool, Workbench
 from runtimes.version import code_version
 
@@ -125,7 +126,9 @@ class Episode:
         self.prompt = episode_messages(self.task, self.missing_tools, page)
         messages = list(self.prompt)
         empty_replies = 0
-        for turn in range(self.task.max_steps):
+        turn = -1
+        while len(self.steps) < self.task.max_steps:
+            turn += 1
             reply = await self.bench.model.complete(messages, tools=self.schemas, sampling=self.sampling)
             messages.append(reply.message)
             self._count(reply)
@@ -176,7 +179,7 @@ class Episode:
                 raise
             finally:
                 step.duration = time.monotonic() - clock
-            if self.done:
+            if self.done or len(self.steps) >= self.task.max_steps:
                 break
             answers.append({"role": "tool", "tool_call_id": step.tool_call_id, "content": step.observation})
         return answers
@@ -227,11 +230,6 @@ def thought_of(message: Message) -> str:
     """What the model said beside its calls: its reasoning where the provider gives it, then its text."""
     parts = [message.get("reasoning_content") or "", message.get("content") or ""]
     return "\n\n".join(part for part in parts if isinstance(part, str) and part)
-
-
-def well_formed(text: str) -> str:
-    """The text without lone surrogates, which file names and pages may hold and no UTF-8 can."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def parse_arguments(tool: Tool, raw: Any) -> dict[str, Any]:

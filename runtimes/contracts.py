@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runtimes.errors import ErrorType, InvalidTask
+from runtimes.text import well_formed_json
 
 ActionType = Literal["code_execution", "browser_action", "tool_call"]
 Outcome = Literal["solved", "unsolved", "unverified", "infrastructure_error", "cancelled"]
@@ -288,7 +289,11 @@ def trajectory_to_json(trajectory: Trajectory) -> bytes:
     """The one JSON form of a trajectory, UTF-8, with foreign fields back where they were."""
     plain = msgspec.to_builtins(trajectory)
     plain["steps"] = [{**step.pop("extra"), **step} for step in plain["steps"]]
-    return msgspec.json.encode({**plain.pop("extra"), **plain})
+    document = {**plain.pop("extra"), **plain}
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(well_formed_json(document))
 
 
 def trajectory_from_json(data: bytes | str) -> Trajectory:

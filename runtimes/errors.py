@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from runtimes.text import well_formed
+
 ErrorType = Literal[
     "timeout",
     "network_error",
@@ -26,9 +28,9 @@ class PlatformError(Exception):
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = well_formed(message)
         self.remedy = remedy
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".rstrip()

@@ -62,6 +62,9 @@ async def _verdict(
 ) -> Grade | None:
     if task.verifier is None or not trajectory.finished:
         return None
+    if trajectory.error_type is not None:
+        reason = f"the episode did not come to its end: {trajectory.error_message}"
+        return Grade(verifier=task.verifier.kind, reward=0.0, reason=reason)
     try:
         async with asyncio.timeout(GRADING_SECONDS):
             return await grade(task.verifier, trajectory, services, world)

@@ -14,8 +14,9 @@ from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import trajectories_of
 from adp_assets.intake.frames import tasks_of
 from adp_assets.rounds import ROUNDS
+from adp_assets.stopping import cancelled, failing_in_words
+from adp_resources.cancellation import RoundCancelled
 from adp_resources.settings_resource import SettingsResource
-from runtimes.errors import PlatformError
 
 RELEASES = dg.DynamicPartitionsDefinition(name="releases")
 SHOWN = ["split", "task_type", "task_id", "steps", "reward", "teacher"]
@@ -87,10 +88,10 @@ def dataset_release(
 def _publish(
     context: dg.AssetExecutionContext, folder: Path, rows: pl.DataFrame, funnel: dict[str, int]
 ) -> None:
-    try:
+    with failing_in_words(context):
+        if cancelled(context)():
+            raise RoundCancelled()
         write_dataset(folder, rows, funnel, made_by=context.run.run_id)
-    except PlatformError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     context.add_output_metadata(
         {
             "dataset": dg.MetadataValue.path(folder),

@@ -1,6 +1,5 @@
 """The asset `essences`."""
 
-import asyncio
 from collections import Counter
 
 import dagster as dg
@@ -12,9 +11,10 @@ from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import trajectories_of
 from adp_assets.intake.frames import tasks_of
 from adp_assets.rounds import ROUNDS
+from adp_assets.stopping import cancelled, failing_in_words
+from adp_resources.cancellation import run_stoppable
 from adp_resources.resources import ModelResource
 from adp_resources.settings_resource import SettingsResource
-from runtimes.errors import PlatformError
 
 COLUMNS = {
     "essence_id": pl.String(),
@@ -66,10 +66,8 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
             finally:
                 await chat.aclose()
 
-        try:
-            distilled = asyncio.run(run())
-        except PlatformError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+        with failing_in_words(context):
+            distilled = run_stoppable(run, cancelled(context))
         frame = pl.DataFrame(essence_rows(distilled.essences), schema=COLUMNS)
         for task_id, reason in distilled.skipped.items():
             context.log.warning("%s gave no essence: %s", task_id, reason)

@@ -1,7 +1,5 @@
 """The trajectory assets, `code_trajectories` and its like: one for every task type that has a runtime."""
 
-from collections.abc import Callable
-
 import dagster as dg
 import polars as pl
 
@@ -9,11 +7,9 @@ from adp_assets.display import bar_chart, preview
 from adp_assets.execution.frames import outcome_counts, success_rate, trajectory_frame
 from adp_assets.intake.frames import tasks_of
 from adp_assets.rounds import ROUNDS
-from adp_resources.fanout import RoundCancelled, Work
+from adp_assets.stopping import cancelled, failing_in_words
+from adp_resources.fanout import Work
 from adp_resources.resources import DatabaseResource, FanOutResource
-from runtimes.errors import PlatformError
-
-STOPPING = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
 def asset_name(task_type: str) -> str:
@@ -51,35 +47,13 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
             if (task_id, sample) not in done
         ]
         context.log.info("%s: %d episodes to run, %d taken from the journal", round, len(work), len(done))
-        try:
-            fanout.create().run(round, task_type, work, _cancelled(context))
-        except RoundCancelled as error:
-            _note_the_stop(context)
-            raise dg.Failure(str(error), allow_retries=False) from error
-        except PlatformError as error:
-            raise dg.Failure(f"{task_type} tasks of {round}: {error}", allow_retries=False) from error
+        with failing_in_words(context, f"{task_type} tasks of {round}: "):
+            fanout.create().run(round, task_type, work, cancelled(context))
         frame = trajectory_frame(journal.read_round(round, task_type), tasks)
         context.add_output_metadata(_metadata(task_type, frame))
         return frame
 
     return trajectories
-
-
-def _cancelled(context: dg.AssetExecutionContext) -> Callable[[], bool]:
-    """Whether the run was told to stop, in the UI or by `adp cancel`; both end in the run's status."""
-
-    def asked() -> bool:
-        run = context.instance.get_run_by_id(context.run.run_id)
-        return run is not None and run.status in STOPPING
-
-    return asked
-
-
-def _note_the_stop(context: dg.AssetExecutionContext) -> None:
-    """Let the run end as canceled also when a signal stopped it, which Dagster was told nothing of."""
-    run = context.instance.get_run_by_id(context.run.run_id)
-    if run is not None and run.status not in STOPPING:
-        context.instance.report_run_canceling(run, message="Stopped by a signal.")
 
 
 def _metadata(task_type: str, frame: pl.DataFrame) -> dict[str, dg.MetadataValue]:

@@ -1,6 +1,5 @@
 """The asset `mutated_tasks`; the accepted ones are in the pool when it has materialized."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -18,12 +17,13 @@ from adp_assets.mutation.gates import Gates, Verdict
 from adp_assets.mutation.operators import operators
 from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, Proposal, proposals, propose
 from adp_assets.rounds import ROUNDS
+from adp_assets.stopping import cancelled, failing_in_words
+from adp_resources.cancellation import run_stoppable
 from adp_resources.database import Database, upsert
 from adp_resources.resources import DatabaseResource, ModelResource
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
 from runtimes.contracts import Essence, TaskSpec
-from runtimes.errors import PlatformError
 from runtimes.llm.base import ChatModel
 from runtimes.tools.registry import grants
 
@@ -65,11 +65,11 @@ def mutated_tasks(
         operators(),
         values.mutations_per_essence,
     )
-    try:
-        proposed = asyncio.run(_propose(asked, model.create(), values.synthesis_in_flight))
+    with failing_in_words(context):
+        chat = model.create()
+        at_once = values.synthesis_in_flight
+        proposed = run_stoppable(lambda: _propose(asked, chat, at_once), cancelled(context))
         verdicts = accept(database.get(), context.partition_key, proposed)
-    except PlatformError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
         name: dict(Counter("accepted" if ok else "rejected" for ok in part["accepted"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +16,9 @@ from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from runtimes.llm.base import ChatModel
 
 PROMPT_VERSION = "1"
-AVOID = 5
+MOST_OF_PARENT = 3
+"""A new task may have this many times its parent's steps and time."""
+
 IDEA = (
     "You invent new tasks for AI agents from the essence of a solved one. Write the new task's description "
     "in the parent's language, complete in itself, with every value it needs, unlike those to avoid."
@@ -101,16 +104,20 @@ async def propose(
 
 
 def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> TaskSpec:
-    """The complete task, with its lineage."""
+    """The complete task, with its lineage.
+
+    What a task may reach, and how long it may take, is measured by its parent, never by the model's word:
+    that may come from a page that some agent read.
+    """
     parent = proposal.parent
     return TaskSpec(
         task_id=candidate_id(proposal),
         task_type=parent.task_type,
         description=idea.description,
         expected_tools=draft.expected_tools,
-        constraints=draft.constraints,
-        max_steps=draft.max_steps,
-        timeout=draft.timeout,
+        constraints=_within_reach(draft.constraints, parent.constraints),
+        max_steps=min(draft.max_steps, MOST_OF_PARENT * parent.max_steps),
+        timeout=min(draft.timeout, MOST_OF_PARENT * parent.timeout),
         priority=parent.priority,
         verifier=draft.verifier,
         lineage=Lineage(
@@ -133,6 +140,18 @@ def candidate_id(proposal: Proposal) -> str:
     key = f"{proposal.essence.essence_id}\0{proposal.operator.name}\0{proposal.variant}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     return f"{proposal.parent.task_type}-{proposal.operator.name}-{digest}"
+
+
+def _within_reach(drafted: dict[str, Any], parents: dict[str, Any]) -> dict[str, Any]:
+    """The drafted constraints, but with the parent's hosts."""
+    kept = {name: value for name, value in drafted.items() if name not in ("start_url", "allowed_domains")}
+    if "allowed_domains" in parents:
+        kept["allowed_domains"] = parents["allowed_domains"]
+    if "start_url" in parents:
+        url = drafted.get("start_url")
+        same_host = isinstance(url, str) and urlsplit(url).netloc == urlsplit(parents["start_url"]).netloc
+        kept["start_url"] = url if same_host else parents["start_url"]
+    return kept
 
 
 def _idea_facts(proposal: Proposal) -> dict[str, Any]:

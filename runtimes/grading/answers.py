@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory
 from runtimes.grading.base import VerifierKind
@@ -33,7 +33,7 @@ class Exact(VerifierKind[ExactSpec]):
 
 class NumericSpec(Struct, frozen=True, forbid_unknown_fields=True):
     expected: float
-    tolerance: float = 1e-6
+    tolerance: Annotated[float, Meta(ge=0)] = 1e-6
 
 
 class Numeric(VerifierKind[NumericSpec]):

@@ -11,6 +11,7 @@ from runtimes import plugins
 from runtimes.contracts import Grade, Trajectory, Verifier
 from runtimes.errors import InvalidTask
 from runtimes.services import Services
+from runtimes.text import well_formed
 
 GROUP = "adp.verifiers"
 SpecT = TypeVar("SpecT", bound=Struct)
@@ -50,7 +51,7 @@ async def grade(
     """The verdict on a finished trajectory."""
     kind = _kind(verifier)
     reward, reason = await kind.grade(kind.read(verifier.spec), trajectory, services, world)
-    return Grade(verifier=verifier.kind, reward=reward, reason=reason)
+    return Grade(verifier=verifier.kind, reward=reward, reason=well_formed(reason))
 
 
 def _kind(verifier: Verifier) -> VerifierKind[Any]:

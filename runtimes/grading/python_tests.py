@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InfrastructureError
@@ -50,7 +50,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PythonTestsSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    cases: list[Case]
+    cases: Annotated[list[Case], Meta(min_length=1)]
 
 
 class PythonTests(VerifierKind[PythonTestsSpec]):

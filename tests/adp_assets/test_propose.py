@@ -10,8 +10,16 @@ import msgspec
 
 from adp_assets.distillation.essences import distil
 from adp_assets.mutation.operators import COMPLEXITY_DOWN, COMPLEXITY_UP, PARAMETER, operators
-from adp_assets.mutation.propose import candidate_id, proposals, propose
-from runtimes.contracts import Essence, Lineage, TaskSpec
+from adp_assets.mutation.propose import (
+    MutatedIdea,
+    Proposal,
+    TaskDraft,
+    candidate_id,
+    orchestrate,
+    proposals,
+    propose,
+)
+from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from tests.adp_assets.scripted import GOOD, Oracle
 from tests.adp_assets.tasks import solved, task
 
@@ -108,3 +116,26 @@ async def test_the_same_questions_are_asked_with_the_same_seed() -> None:
     await propose(proposals(await essences(), TASKS, ALL, 2), oracle, TOOLS, at_once=4)
     assert {sampling.seed for sampling in oracle.samplings} == {0}
     assert oracle.count() == {"MutatedIdea": 16, "TaskDraft": 16}
+
+
+async def test_a_new_task_reaches_its_parents_hosts_only_and_takes_no_more_than_a_few_times_its_limits() -> (
+    None
+):
+    shop = {"start_url": "http://shop.test/", "allowed_domains": ["shop.test"]}
+    parent = msgspec.structs.replace(task("a"), constraints=shop, max_steps=10, timeout=60)
+    (essence,) = await essences({"a": parent})
+    proposal = Proposal(essence, parent, PARAMETER, 0)
+    draft = TaskDraft(
+        expected_tools=["browser"],
+        verifier=Verifier("exact", {"expected": "1"}),
+        constraints={"start_url": "http://10.0.0.1/", "allowed_domains": ["10.0.0.1"], "style": "short"},
+        max_steps=1000,
+        timeout=86_400,
+    )
+    made = orchestrate(proposal, MutatedIdea("Another."), draft)
+    assert made.constraints == {**shop, "style": "short"}
+    assert (made.max_steps, made.timeout) == (30, 180)
+
+    within = msgspec.structs.replace(draft, constraints={"start_url": "http://shop.test/orders"})
+    made = orchestrate(proposal, MutatedIdea("Another."), within)
+    assert made.constraints["start_url"] == "http://shop.test/orders"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from adp_resources.fanout import MAX_FAILURES_IN_A_ROW, LocalFanOut, RoundCancelled, Work
+from adp_resources.cancellation import RoundCancelled
+from adp_resources.fanout import MAX_FAILURES_IN_A_ROW, LocalFanOut, Work
 from adp_resources.journal import Journal
 from runtimes.contracts import Message, TaskSpec, Verifier
 from runtimes.errors import ConfigurationError, InfrastructureError, ModelRefused, ModelUnavailable

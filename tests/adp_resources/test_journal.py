@@ -182,3 +182,17 @@ def test_a_file_is_json_that_any_reader_takes(journal: Journal) -> None:
     journal.write(trajectory(final_result="数"))
     plain = json.loads((journal.trajectories / "t.json").read_text(encoding="utf-8"))
     assert plain["final_result"] == "数"
+
+
+def test_our_failure_never_replaces_a_finished_row(journal: Journal) -> None:
+    journal.write(trajectory(outcome="solved", final_result="good"))
+    journal.write(trajectory(outcome="infrastructure_error", error_message="down"))
+    assert journal.finished("r1", "code") == {("t", 0)}
+    assert [t.final_result for t in journal.read_round("r1")] == ["good"]
+
+
+def test_text_that_no_file_can_hold_is_kept_with_its_bad_characters_replaced(journal: Journal) -> None:
+    journal.write(trajectory(grade_reason="raised \ud800", final_result={"\ud800": ["\udfff"]}))
+    (read,) = journal.read_round("r1")
+    assert read.grade_reason == "raised ?"
+    assert read.final_result == {"?": ["?"]}

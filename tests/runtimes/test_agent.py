@@ -335,3 +335,30 @@ async def test_a_tool_that_breaks_on_our_side_ends_the_episode() -> None:
     )
     assert (trajectory.outcome, trajectory.error_message) == ("infrastructure_error", "Disk full.")
     assert error_types(trajectory) == ["system_error"]
+
+
+async def test_steps_are_counted_also_within_one_reply() -> None:
+    many = says(None, *(call("python_executor", {"code": "1"}, f"c{n}") for n in range(5)))
+    trajectory, model = await episode(many, task=code_task(max_steps=3))
+    assert len(trajectory.steps) == 3
+    assert len(model.requests) == 1
+
+
+async def test_an_episode_that_did_not_come_to_its_end_is_unsolved_whatever_its_verifier_says() -> None:
+    task = code_task(max_steps=1, verifier=Verifier("exact", {"expected": ""}))
+    model = ScriptedModel(runs("1"))
+    async with services(model) as opened:
+        trajectory = await perform(task, CodeRuntime(opened), opened, sample=0, round="r")
+    assert trajectory.outcome == "unsolved"
+    assert trajectory.reward == 0
+    assert "did not come to its end" in trajectory.grade_reason
+
+
+async def test_undecodable_words_of_a_submission_do_not_reach_the_record() -> None:
+    cases = [{"call": "f()", "expected": 1}]
+    task = code_task(verifier=Verifier("python_tests", {"cases": cases}))
+    model = ScriptedModel(finishes("def f(): raise ValueError('\\ud800')"))
+    async with services(model) as opened:
+        trajectory = await perform(task, CodeRuntime(opened), opened, sample=0, round="r")
+    assert trajectory.outcome == "unsolved"
+    assert trajectory.grade_reason.encode()

@@ -270,6 +270,8 @@ async def test_an_exact_answer_may_differ_in_case_width_and_spaces(opened: Servi
         ("numeric", {"expected": 5, "tolerence": 1}, "tolerence"),
         ("exact", {"expected": 5}, "expected"),
         ("python_tests", {"cases": [{"call": "f()"}]}, "expected"),
+        ("python_tests", {"cases": []}, "length >= 1"),
+        ("numeric", {"expected": 1, "tolerance": -1}, ">= 0"),
         ("page_state", {"url": "http://shop.test/", "script": "1"}, "expected"),
         ("page_state", {"url": "u", "script": "1", "expected": 1, "compare": "exact"}, "either"),
         ("page_state", {"url": "u", "script": "1", "compare": "roughly"}, "compare"),
