@@ -1,6 +1,8 @@
 """What starts rounds without a person: the job of one round, the sensors, the daily schedule."""
 
+import contextlib
 import json
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,8 +170,14 @@ def inbox_states(folder: Path) -> dict[str, str]:
     """Each task file of the inbox with a mark that changes when the file does."""
     if not folder.is_dir():
         return {}
-    files = sorted(path for path in folder.glob("*.jsonl") if path.is_file())
-    return {path.name: f"{path.stat().st_size}-{path.stat().st_mtime_ns}" for path in files}
+    states: dict[str, str] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        # Whoever put a file there may take it away again in between.
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            if stat.S_ISREG(state.st_mode):
+                states[path.name] = f"{state.st_size}-{state.st_mtime_ns}"
+    return states
 
 
 def daily_schedule(job: Any) -> dg.ScheduleDefinition:

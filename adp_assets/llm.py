@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from runtimes.contracts import Message
-from runtimes.errors import InfrastructureError, ModelRefused
+from runtimes.errors import InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.base import ChatModel, Sampling
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
@@ -64,6 +64,8 @@ async def ask_all(
                 return await answer(question)
             except NotAnswered as error:
                 return error
+            except ToolError as error:
+                return NotAnswered(str(error))
             except ModelRefused:
                 raise
             except InfrastructureError as error:

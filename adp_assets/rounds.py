@@ -25,9 +25,9 @@ class Plan:
     """What a round is to take from the pool.
 
     `samples` episodes a task; at most `size` tasks; only of `types` and from the task files `sources` where
-    these are given; `again` takes tasks that earlier rounds have run, too. `max_rounds` bounds the chain of
-    rounds that grows out of this one; `follows` names the round before in that chain. `driver` says who plans
-    the next: the command that made this one (`command`), else the sensor.
+    these are given; `again` takes the tasks that somebody wrote, run before or not, and none made from them.
+    `max_rounds` bounds the chain of rounds that grows out of this one; `follows` names the round before in
+    that chain. `driver` says who plans the next: the command that made this one (`command`), else the sensor.
     """
 
     samples: int = 1
@@ -149,6 +149,12 @@ class Rounds:
                 link = _find(connection, link.follows) if link.follows else None
         return found
 
+    def extend(self, name: str, max_rounds: int) -> None:
+        """Let the chain that grows out of a round become `max_rounds` long, where its limit was lower."""
+        query = sa.update(rounds).where(rounds.c.round == name, rounds.c.max_rounds < max_rounds)
+        with self.database.begin() as connection:
+            connection.execute(query.values(max_rounds=max_rounds))
+
     def follower(self, name: str) -> str | None:
         """The round that follows, if it is planned."""
         with self.database.read() as connection:
@@ -191,7 +197,9 @@ def _follower(connection: Connection, name: str) -> str | None:
 
 def _choose(connection: Connection, plan: Plan) -> Sequence[str]:
     query = sa.select(pool_tasks.c.task_id)
-    if not plan.again:
+    if plan.again:
+        query = query.where(pool_tasks.c.generation == 0)
+    else:
         query = query.where(pool_tasks.c.status == "pending")
     if plan.types:
         query = query.where(pool_tasks.c.task_type.in_(plan.types))

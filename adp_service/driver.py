@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from adp_assets.rounds import ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
 from adp_service.platform import Platform
-from runtimes.errors import ConfigurationError
+from runtimes.errors import ConfigurationError, ModelRefused
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LAST_ASSET = dg.AssetKey("training_dataset")
@@ -24,21 +25,33 @@ LAST_ASSET = dg.AssetKey("training_dataset")
 
 @dataclass(frozen=True)
 class Ran:
-    """How one round's run ended; `failure` is what a person should read, empty when it went well."""
+    """How one round's run ended; `failure` is what a person should read, empty when it went well.
+
+    `refused` tells that the model's server refuses every request, so that no other round can do better.
+    """
 
     round: str
     run_id: str
     failure: str = ""
     cancelled: bool = False
+    refused: bool = False
 
     @property
     def ok(self) -> bool:
         return not self.failure and not self.cancelled
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A round to go on with: not seen to the end, or, with `failed`, so many episodes failed by our fault."""
+
+    round: Round
+    failed: int = 0
+
+
 def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> Ran:
     """Materialize every stage of a round; what an earlier try finished is kept."""
-    platform.instance.add_dynamic_partitions(str(ROUNDS.name), [name])
+    _add_round(platform.instance, name)
     return _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
 
 
@@ -60,7 +73,8 @@ def _execute(platform: Platform, job_name: str, partition: str, run_config: dict
     )
     run = platform.instance.get_run_by_id(result.run_id)
     cancelled = run is not None and run.status == dg.DagsterRunStatus.CANCELED
-    return Ran(partition, result.run_id, "" if result.success else failure_of(result), cancelled)
+    failure = "" if result.success else failure_of(result)
+    return Ran(partition, result.run_id, failure, cancelled, _model_refused(result))
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
@@ -71,6 +85,17 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
             metadata = event.step_failure_data.user_failure_data
             return str((metadata.description if metadata else None) or cause.message).strip()
     return "The run failed; `adp ui` shows its log."
+
+
+def _model_refused(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether the model's server refused a step; Dagster keeps an error by the name of its class."""
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error:
+            if error.cls_name == ModelRefused.__name__:
+                return True
+            error = error.cause
+    return False
 
 
 def bury_dead_runs(platform: Platform) -> list[str]:
@@ -96,9 +121,10 @@ def cancel_round(platform: Platform, name: str) -> int:
     return len(runs)
 
 
-def unfinished(platform: Platform, sources: set[str]) -> list[Round]:
-    """Rounds that an earlier command planned and did not see to the end, oldest first.
+def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
+    """Rounds of an earlier command with work left, oldest first.
 
+    These were not seen to the end, or have episodes that failed by the platform's fault and not their own.
     With `sources`, only those that have tasks of these files. Raises ConfigurationError when another process
     is working on one of them.
     """
@@ -106,7 +132,10 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Round]:
     busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
     found = []
     for planned in platform.rounds.all():
-        if planned.driver != "command" or planned.name in done:
+        if planned.driver != "command":
+            continue
+        failed = _failed_episodes(platform, planned.name) if planned.name in done else 0
+        if planned.name in done and not failed:
             continue
         if sources and not sources & _sources(platform, planned.name):
             continue
@@ -115,14 +144,37 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Round]:
                 f"Round {planned.name} is being run by another process.",
                 f"Wait for it, or stop it: adp cancel {planned.name}.",
             )
-        found.append(planned)
+        found.append(Unfinished(planned, failed))
     return found
 
 
 def new_round_name(platform: Platform) -> str:
-    """A name no round has had, in the database or in Dagster."""
-    partitions = platform.instance.get_dynamic_partitions(str(ROUNDS.name))
-    return next_name([*partitions, *(planned.name for planned in platform.rounds.all())])
+    """Take a name that no round has had, in the database or in Dagster."""
+    instance = platform.instance
+    # Dagster says nothing when a partition is there already, so that two commands would share one round.
+    with (platform.settings.path(platform.settings.dagster_home) / "rounds.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        while True:
+            partitions = instance.get_dynamic_partitions(str(ROUNDS.name))
+            name = next_name([*partitions, *(planned.name for planned in platform.rounds.all())])
+            if _add_round(instance, name):
+                return name
+
+
+def _add_round(instance: dg.DagsterInstance, name: str) -> bool:
+    """Make the round known to Dagster; False when another process did so in this very moment."""
+    try:
+        instance.add_dynamic_partitions(str(ROUNDS.name), [name])
+    except sa.exc.IntegrityError:
+        if name not in instance.get_dynamic_partitions(str(ROUNDS.name)):
+            raise
+        return False
+    return True
+
+
+def _failed_episodes(platform: Platform, name: str) -> int:
+    outcomes = platform.journal.outcomes(name)
+    return sum(count for (_, outcome), count in outcomes.items() if outcome == "infrastructure_error")
 
 
 def _sources(platform: Platform, name: str) -> set[str]:

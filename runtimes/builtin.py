@@ -12,6 +12,7 @@ from runtimes.llm.base import Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import toolset
+from runtimes.web.guard import Guard
 from runtimes.web.page import WebPage
 from sandbox import SandboxError
 
@@ -48,13 +49,16 @@ class AgentRuntime(Runtime):
             )
             trajectory = await episode.run(self.runtime_id, sample=sample, round=round)
             if bench.open_page is not None and trajectory.finished:
-                await self._keep_world(trajectory, bench.open_page)
+                await self._keep_world(task, trajectory, bench.open_page)
         return trajectory
 
-    async def _keep_world(self, trajectory: Trajectory, page: WebPage) -> None:
-        """Keep the page's cookies for the grader; a browser that died by now spoils the episode."""
+    async def _keep_world(self, task: TaskSpec, trajectory: Trajectory, page: WebPage) -> None:
+        """Keep for the grader what the page had; a browser that died by now spoils the episode."""
         try:
-            world = {"storage_state": await page.storage_state()}
+            world = {
+                "storage_state": await page.storage_state(),
+                "allowed_domains": Guard.of_task(task).allowed_domains,
+            }
         except InfrastructureError as error:
             trajectory.outcome = "infrastructure_error"
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)

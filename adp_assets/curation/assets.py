@@ -1,5 +1,6 @@
 """The assets `training_dataset`, one a round, and `dataset_release`, gathered over rounds."""
 
+import re
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import RoundCancelled
 from adp_resources.settings_resource import SettingsResource
+from runtimes.errors import ConfigurationError
 
 RELEASES = dg.DynamicPartitionsDefinition(name="releases")
 SHOWN = ["split", "task_type", "task_id", "steps", "reward", "teacher"]
@@ -70,6 +72,8 @@ def dataset_release(
     context: dg.AssetExecutionContext, config: ReleaseConfig, settings: SettingsResource
 ) -> pl.DataFrame:
     output = settings.get().output
+    with failing_in_words(context):
+        folder = release_folder(output, context.partition_key)
     datasets = output / "assets" / "training_dataset"
     known = sorted(path.stem for path in datasets.glob("*.parquet"))
     missing = sorted(set(config.rounds) - set(known))
@@ -81,8 +85,23 @@ def dataset_release(
     gathered = pl.concat(parts) if parts else pl.DataFrame(schema=COLUMNS)
     rows = without_duplicates(gathered)
     funnel = {"rows of all rounds": gathered.height, "without exact duplicates": rows.height}
-    _publish(context, output / "releases" / context.partition_key, rows, funnel)
+    _publish(context, folder, rows, funnel)
     return rows
+
+
+def release_folder(output: Path, name: str) -> Path:
+    """Where a new release goes. Raises ConfigurationError for a name that is no folder's, or is taken."""
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+        raise ConfigurationError(
+            f"The release's name {name!r} cannot name a folder.",
+            "Use letters, digits, '-', '_' and '.', a letter or digit first.",
+        )
+    folder = output / "releases" / name
+    if folder.exists():
+        raise ConfigurationError(
+            f"There is a release {name} in {folder}, and a release is never changed.", "Choose another name."
+        )
+    return folder
 
 
 def _publish(

@@ -15,7 +15,7 @@ from adp_assets.rounds import ROUNDS, Plan, Rounds
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
-from runtimes.errors import PlatformError
+from runtimes.errors import ConfigurationError, PlatformError
 
 
 class RoundConfig(dg.Config):
@@ -76,9 +76,23 @@ def seed_tasks(
 
 
 def read_task_files(database: DatabaseResource, settings: Settings, paths: list[Path]) -> list[IntakeReport]:
-    """Take task files into the pool."""
+    """Take task files into the pool; what is no task file is passed over with a warning.
+
+    Raises ConfigurationError when none of them is one.
+    """
     reader = TaskFiles(TaskPool(database.get()), settings.output / "rejected", settings.task_timeout)
-    return [reader.read(settings.path(path)) for path in paths]
+    reports: list[IntakeReport] = []
+    errors: list[ConfigurationError] = []
+    for path in paths:
+        try:
+            reports.append(reader.read(settings.path(path)))
+        except ConfigurationError as error:
+            errors.append(error)
+    if errors and not reports:
+        raise errors[0]
+    for each in errors:
+        dg.get_dagster_logger().warning("Passed over: %s", each)
+    return reports
 
 
 def _default_files(settings: Settings) -> list[Path]:

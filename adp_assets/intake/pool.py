@@ -80,8 +80,10 @@ class TaskPool:
             return int(connection.execute(query).scalar_one())
 
     def known_from(self, sources: Sequence[str]) -> int:
-        """How many tasks of these files the pool has, whatever became of them."""
-        query = sa.select(sa.func.count()).where(pool_tasks.c.source.in_(sources))
+        """How many tasks of these files, or of any, the pool has, whatever became of them."""
+        query = sa.select(sa.func.count()).select_from(pool_tasks)
+        if sources:
+            query = query.where(pool_tasks.c.source.in_(sources))
         with self.database.read() as connection:
             return int(connection.execute(query).scalar_one())
 

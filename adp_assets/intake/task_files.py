@@ -160,6 +160,7 @@ class TaskFiles:
         check_task_type(task.task_type)
         if task.verifier is not None:
             check_verifier(task.verifier)
+        _check_lineage(task)
         lineage = msgspec.structs.replace(task.lineage, source=str(path))
         return msgspec.structs.replace(task, lineage=lineage)
 
@@ -171,6 +172,15 @@ class TaskFiles:
         kept = self.rejects / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}.jsonl"
         write_atomically(kept, b"".join(line.rstrip(b"\r\n") + b"\n" for line in lines))
         return kept
+
+
+def _check_lineage(task: TaskSpec) -> None:
+    """Refuse what the check of every round would refuse, where only this line is lost by it."""
+    if task.lineage.generation > 0 and task.lineage.root_id in ("", task.task_id):
+        raise InvalidTask(
+            f"lineage: generation {task.lineage.generation} without the root_id of another task.",
+            "Name the seed that the task was made from as root_id, or leave `lineage` out.",
+        )
 
 
 def open_task_file(path: Path) -> BinaryIO:

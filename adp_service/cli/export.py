@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import polars as pl
 import typer
 
+from adp_assets.curation.assets import release_folder
+from adp_assets.curation.export import split_sizes
 from adp_assets.rounds import next_name
-from adp_service.cli.output import complain, console, fields
+from adp_service.cli.output import complain, console, fields, shown_path
 from adp_service.driver import bury_dead_runs, run_release
 from adp_service.platform import Platform
 
@@ -26,11 +29,12 @@ def export(
     bury_dead_runs(platform)
     known = platform.instance.get_dynamic_partitions("releases")
     release = name or next_name(known, prefix="release")
+    folder = release_folder(platform.settings.output, release)
     ran = run_release(platform, release, rounds or [])
     if not ran.ok:
         complain(f"Release {release} failed: {ran.failure}")
         raise typer.Exit(1)
-    folder = platform.settings.output / "releases" / release
-    shards = sorted(folder.glob("split=*/*.parquet"))
+    rows = pl.read_parquet(platform.settings.output / "assets" / "dataset_release" / f"{release}.parquet")
+    splits = ", ".join(f"{split} {count}" for split, count in split_sizes(rows).items()) or "no rows"
     console.print(f"Release {release}")
-    fields({"folder": str(folder), "card": str(folder / "README.md"), "shards": str(len(shards))})
+    fields({"rows": splits, "folder": shown_path(folder), "card": shown_path(folder / "README.md")})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
@@ -21,8 +23,15 @@ def note(message: str) -> None:
     errors.print(Text.assemble(("note: ", "bold yellow"), message))
 
 
+def shown_path(path: Path) -> str:
+    """A path as a person would type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
 def fields(rows: dict[str, str]) -> None:
-    """Labels and values, the values in one column."""
+    """Labels and values, the values in one column, each line of them."""
     width = max(map(len, rows), default=0)
     for label, value in rows.items():
-        console.print(Text.assemble((f"  {label:<{width}}  ", "dim"), value))
+        aligned = value.replace("\n", "\n" + " " * (width + 4))
+        console.print(Text.assemble((f"  {label:<{width}}  ", "dim"), aligned))

@@ -9,7 +9,7 @@ import typer
 
 from adp_assets.intake.assets import read_task_files
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
-from adp_assets.rounds import may_follow
+from adp_assets.rounds import Round, may_follow
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings_resource import SettingsResource
 from adp_service.cli.output import complain, console, note
@@ -17,6 +17,7 @@ from adp_service.cli.progress import round_progress
 from adp_service.cli.summary import print_summary
 from adp_service.driver import (
     Ran,
+    Unfinished,
     bury_dead_runs,
     cancel_round,
     new_round_name,
@@ -28,13 +29,13 @@ from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import choose_model
 from runtimes.registry import task_types
 
+INTERRUPTED = 130
+
 
 def run(
     task_files: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="TASKFILE", help="Task files, one JSON object a line. Default: TASK_FILE."
-        ),
+        typer.Argument(metavar="TASKFILE", help="Task files, one JSON object a line. Default: TASK_FILE."),
     ] = None,
     rounds: Annotated[
         int, typer.Option("--rounds", "-n", min=1, help="Rounds in all; each runs what the one before made.")
@@ -77,12 +78,13 @@ def run(
     campaign = _Campaign(platform, files, rounds, samples, types or [], again)
     ran = campaign.go()
     if not ran:
-        _nothing_to_do(platform, files)
+        _nothing_to_do(platform, files, types or [])
         return
     print_summary(platform, [each.round for each in ran], chat)
     if failed := [each for each in ran if not each.ok]:
-        _report_failure(failed[0])
-        raise typer.Exit(1)
+        for each in failed:
+            _report_failure(each)
+        raise typer.Exit(INTERRUPTED if all(each.cancelled for each in failed) else 1)
 
 
 def cancel(
@@ -116,15 +118,36 @@ class _Campaign:
         self.again = again
 
     def go(self) -> list[Ran]:
-        """Run until the rounds are done, nothing is left to do, or one fails."""
+        """Run until the rounds are done, nothing is left to do, or a new one fails."""
         ran: list[Ran] = []
-        for planned in unfinished(self.platform, set(self.files)):
-            note(f"Going on with round {planned.name}, which was not finished.")
-            ran.append(self._one(planned.name, {"driver": "command"}))
-            if not ran[-1].ok:
+        finished: list[Round] = []
+        for left in unfinished(self.platform, set(self.files)):
+            ran.append(self._go_on(left))
+            if ran[-1].cancelled or ran[-1].refused:
                 return ran
-        while len(ran) < self.rounds:
-            follows = ran[-1].round if ran else ""
+            if ran[-1].ok and not left.failed:
+                finished.append(left.round)
+        return ran + self._new_rounds(finished)
+
+    def _go_on(self, left: Unfinished) -> Ran:
+        name = left.round.name
+        if left.failed:
+            note(f"Going on with round {name}: {left.failed} episodes failed by no fault of theirs.")
+        else:
+            note(f"Going on with round {name}, with all its tasks: it was not finished.")
+        ran = self._one(name, {"driver": "command"})
+        if ran.failure and not ran.cancelled and not ran.refused:
+            note(f"Round {name} failed again; other work goes on.")
+        return ran
+
+    def _new_rounds(self, finished: list[Round]) -> list[Ran]:
+        """As many as are asked for beyond the `finished` ones, in the chain of the last of these."""
+        ran: list[Ran] = []
+        follows = finished[-1].name if finished else ""
+        count = self.rounds - len(finished)
+        if finished:
+            self.platform.rounds.extend(follows, finished[-1].number + count)
+        while len(ran) < count:
             if follows and (reason := self._why_not(follows)):
                 note(f"No round follows {follows}: {reason}.")
                 break
@@ -135,6 +158,7 @@ class _Campaign:
             ran.append(self._one(new_round_name(self.platform), self._config(follows)))
             if not ran[-1].ok:
                 break
+            follows = ran[-1].round
         return ran
 
     def _one(self, name: str, config: dict[str, Any]) -> Ran:
@@ -225,16 +249,24 @@ def _report_intake(reports: list[IntakeReport]) -> None:
             note(f"{report.path.name}: known ids were skipped: {shown}{more}.")
 
 
-def _nothing_to_do(platform: Platform, files: list[Path]) -> None:
+def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> None:
     """No task was left: a failure when the files never held one, else a plain word."""
-    known = platform.pool.known_from([str(path) for path in files])
-    if not known:
+    sources = [str(path) for path in files]
+    known = platform.pool.known_from(sources)
+    if files and not known:
         names = ", ".join(str(path) for path in files)
         raise ConfigurationError(
             f"{names} holds no task that could be run.", f"A task is one JSON object a line: {SAMPLE_LINE}"
         )
+    if waiting := platform.pool.pending(sources):
+        console.print(
+            f"Nothing to do: no task of type {' or '.join(types)} waits, but {waiting} of other types do. "
+            "Run them without --type; `adp status` shows the rounds."
+        )
+        return
+    where = "these files, and those made from them," if files else "the pool"
     console.print(
-        f"Nothing to do: all {known} tasks of these files, and those made from them, have been run. "
+        f"Nothing to do: all {known} tasks of {where} have been run. "
         "Use --again to run them anew; `adp status` shows the rounds."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import msgspec
@@ -73,12 +74,12 @@ def _head(trajectory: Trajectory) -> None:
 
 def _step(step: ExecutionStep, limit: int | None) -> None:
     mark = "[green]ok[/]" if step.success else f"[red]{step.error_type or 'failed'}[/]"
-    name = step.tool_name or step.action_type
+    name = step.tool_name or "answer without a call"
     console.print(f"\n[bold]{step.step_id}. {escape(name)}[/] {mark} [dim]{step.duration:.2f} s[/]")
     if step.thought:
-        console.print(f"   [italic]{escape(_short(step.thought, limit))}[/]")
+        console.print(f"[italic]{escape(indent(_short(step.thought, limit), '   '))}[/]")
     if step.action_params:
-        console.print(f"   [cyan]{escape(_short(_plain(step.action_params), limit))}[/]")
+        console.print(f"[cyan]{escape(indent(_short(_plain(step.action_params), limit), '   '))}[/]")
     if step.observation:
         text = _short(str(step.observation), limit)
         console.print("\n".join(f"   [dim]|[/] {escape(line)}" for line in text.splitlines()))

@@ -18,7 +18,7 @@ def status() -> None:
     done = platform.instance.get_materialized_partitions(LAST_ASSET)
     table = Table(
         Column("round", no_wrap=True, min_width=10),  # a cut name could not be given to `adp cancel`
-        *("follows", "tasks", "episodes", "solved", "unsolved", "unverified", "ours", "state"),
+        *("follows", "tasks", "episodes", "solved", "unsolved", "unverified", "infra", "state"),
         box=None,  # with lines between them the columns do not fit into 80 characters
         collapse_padding=True,
         pad_edge=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from rich.panel import Panel
 
-from adp_service.cli.output import console, fields
+from adp_service.cli.output import console, fields, shown_path
 from adp_service.platform import Platform
 from runtimes.llm.base import ChatModel
 
@@ -41,10 +41,10 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
             "essences": str(_rows(assets / "essences", rounds)),
             "new tasks": _accepted(assets / "mutated_tasks", rounds),
             "dataset rows": str(_rows(assets / "training_dataset", rounds)),
-            "tokens": f"{tokens:,}",
+            "tokens": f"{tokens:,}" + (" (estimated)" if chat.provider == "builtin" else ""),
             "model": f"{chat.model} ({chat.provider})",
-            "datasets": ", ".join(map(_shown, _datasets(platform, rounds))) or "none",
-            "trajectories": _shown(platform.settings.output / "trajectories"),
+            "datasets": ", ".join(map(shown_path, _datasets(platform, rounds))) or "none",
+            "trajectories": shown_path(platform.settings.output / "trajectories"),
             "the UI": "adp ui   (make ui), then http://127.0.0.1:3000",
         }
     )
@@ -53,8 +53,9 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
 
 
 def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
-    folders = [platform.settings.output / "datasets" / name for name in rounds]
-    return [folder for folder in folders if folder.exists()]
+    output = platform.settings.output
+    rows = output / "assets" / "training_dataset"
+    return [output / "datasets" / name for name in rounds if _frame(rows, name).height]
 
 
 def _failed(failures: Counter[str]) -> str:
@@ -77,9 +78,3 @@ def _accepted(folder: Path, rounds: list[str]) -> str:
 def _frame(folder: Path, name: str) -> pl.DataFrame:
     path = folder / f"{name}.parquet"
     return pl.read_parquet(path) if path.exists() else pl.DataFrame()
-
-
-def _shown(path: Path) -> str:
-    """A path as a person would type it from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -13,7 +13,7 @@ from adp_service.platform import Platform, prepare_home
 
 
 def ui(
-    port: Annotated[int, typer.Option("--port", "-p", help="The port to listen on.")] = 3000,
+    port: Annotated[int, typer.Option("--port", "-p", min=1, max=65_535, help="Port to listen on.")] = 3000,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open Dagster's UI, with its daemon for sensors and schedules, on the rounds that `adp run` made."""

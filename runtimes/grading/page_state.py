@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
@@ -25,7 +25,7 @@ class PageStateSpec(Struct, frozen=True, forbid_unknown_fields=True):
     script: str
     expected: Any | UnsetType = UNSET
     compare: Literal["numeric", "exact"] | UnsetType = UNSET
-    tolerance: float = 1e-6
+    tolerance: Annotated[float, Meta(ge=0)] = 1e-6
 
 
 class PageState(VerifierKind[PageStateSpec]):
@@ -43,7 +43,10 @@ class PageState(VerifierKind[PageStateSpec]):
         self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
     ) -> tuple[float, str]:
         value = await services.browsers.evaluate(
-            spec.url, spec.script, storage_state=world.get("storage_state")
+            spec.url,
+            spec.script,
+            storage_state=world.get("storage_state"),
+            allowed_domains=world.get("allowed_domains"),
         )
         if spec.compare == "numeric":
             if not isinstance(value, int | float):

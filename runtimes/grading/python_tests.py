@@ -6,6 +6,7 @@ patch or print tells it what would pass.
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InfrastructureError
+from runtimes.errors import InfrastructureError, InvalidTask
 from runtimes.grading.base import VerifierKind
 from runtimes.services import Services
 from sandbox import SandboxError
@@ -57,6 +58,17 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
     """Every case's call must give its expected value; the reward is 1 or 0, not a share."""
 
     Spec = PythonTestsSpec
+
+    def read(self, spec: dict[str, Any]) -> PythonTestsSpec:
+        read = super().read(spec)
+        for number, case in enumerate(read.cases, start=1):
+            try:
+                ast.parse(case.call.strip(), mode="eval")
+            except (SyntaxError, ValueError) as error:
+                raise InvalidTask(
+                    f"case {number} of the verifier, {case.call!r}, is no Python expression: {error}."
+                ) from error
+        return read
 
     async def grade(
         self, spec: PythonTestsSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]

@@ -19,7 +19,11 @@ class Sampling(Struct, frozen=True, omit_defaults=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """One assistant message, raw, as the provider sent it (unknown keys kept), and what it cost."""
+    """One assistant message, raw, as the provider sent it (unknown keys kept), and what it cost.
+
+    Its `content`, if any, is a string; its `tool_calls`, if any, are objects that each hold a `function`
+    object. What stands in that object is the model's doing and not checked.
+    """
 
     message: Message
     prompt_tokens: int = 0
@@ -32,7 +36,9 @@ class ChatModel(Protocol):
     """A model behind chat completions.
 
     `complete` raises ModelUnavailable when no reply came after all retries and ModelRefused when none ever
-    will (bad key, unknown model). `schema` asks for a JSON object of that JSON schema as the content.
+    will (bad key, unknown model), ToolError when the conversation is too long or caught by a content filter,
+    and InfrastructureError for any other refusal. `schema` asks for a JSON object of that JSON schema as the
+    content; a provider without schemas is asked for any JSON object, so the prompt must hold the schema, too.
     """
 
     provider: str

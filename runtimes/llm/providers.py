@@ -42,8 +42,10 @@ class ModelChoice:
 def choose_model(choice: ModelChoice) -> ChatModel:
     """The first configured provider, else the vLLM server, else the built-in teacher.
 
-    `choice.model` overrides the chosen provider's model; `builtin` asks for the teacher. A vLLM address that
-    was set on purpose and does not answer is an error, not a reason to fall back to the teacher.
+    `choice.model` overrides the chosen provider's model; `builtin` asks for the teacher. The teacher stands
+    in for a vLLM server that does not answer only when nothing points at one: the address is the default and
+    neither `model` nor `vllm_model` is set. Otherwise that raises ConfigurationError, as does a server that
+    lists no model when none is set.
     """
     if choice.model == BUILTIN:
         return _teacher(choice)
@@ -67,16 +69,18 @@ def _teacher(choice: ModelChoice) -> ChatModel:
 
 def _vllm(choice: ModelChoice) -> ChatModel | None:
     base_url = with_version(choice.vllm_url)
+    named = choice.model or choice.vllm_model
     try:
         served = served_models(base_url)
     except OSError as error:
-        if choice.vllm_url.rstrip("/") == DEFAULT_VLLM_URL and not choice.model:
+        if choice.vllm_url.rstrip("/") == DEFAULT_VLLM_URL and not named:
             return None
         raise ConfigurationError(
             f"No LLM server answers at VLLM_URL={choice.vllm_url} ({error}).",
-            "Start it, set another provider's key, or use `--model builtin` for the built-in teacher.",
+            "Start it or correct VLLM_URL, set another provider's key, "
+            "or use `--model builtin` for the built-in teacher.",
         ) from error
-    model = choice.model or choice.vllm_model or next(iter(served), "")
+    model = named or next(iter(served), "")
     if not model:
         raise ConfigurationError(f"{base_url}/models lists no model.", "Set MODEL or pass --model.")
     return OpenAIChat(provider="vllm", model=model, base_url=base_url, api_key="none", retry=choice.retry)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page, Route, StorageState
 
 CHECK_SECONDS = 15.0
+"""The longest a browser may take for a context or a blank page; one that takes longer hangs and is killed."""
+
 _GRADING_PAGES = 2
 _RETRY = "It is tried again in a new browser."
 
@@ -75,9 +77,9 @@ class BrowserPool:
         start_url = task.constraints.get("start_url") or self._start_url
         if not isinstance(start_url, str):
             raise ToolError("system_error", f"The task's start_url {start_url!r} is not an address.")
-        async with self._places, self._context() as context:
+        async with self._places, self._context() as (chromium, context):
             watch = Watch(context, guard)
-            with _browser_faults("opening a page"):
+            async with _answering(chromium, "opening a page"):
                 await watch.start()
             page = WebPage(
                 watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
@@ -101,22 +103,29 @@ class BrowserPool:
             else:
                 await route.continue_()
 
-        async with self._grading_places, self._context(storage_state) as context:
-            with _browser_faults("opening a grading page"):
+        async with self._grading_places, self._context(storage_state) as (chromium, context):
+            async with _answering(chromium, "opening a grading page"):
                 await context.route("**/*", on_route)
                 context.set_default_timeout(self._navigation_seconds * 1000)
                 page = await context.new_page()
             yield page
 
-    async def evaluate(self, url: str, script: str, *, storage_state: dict[str, Any] | None = None) -> Any:
-        """What `script`, JavaScript, gives on a grading page at `url`, as JSON has it.
+    async def evaluate(
+        self,
+        url: str,
+        script: str,
+        *,
+        storage_state: dict[str, Any] | None = None,
+        allowed_domains: tuple[str, ...] | None = None,
+    ) -> Any:
+        """What `script`, JavaScript, gives on a `grading_page` at `url`, as JSON has it.
 
         Raises VerifierFault when the script fails or does not end, InfrastructureError when the address
         does not open.
         """
         from playwright.async_api import Error
 
-        async with self.grading_page(storage_state) as page:
+        async with self.grading_page(storage_state, allowed_domains=allowed_domains) as page:
             try:
                 await page.goto(url)
             except Error as error:
@@ -136,9 +145,9 @@ class BrowserPool:
 
     async def check(self) -> None:
         """Prove that a page can be opened now. Raises what `page` raises."""
-        async with self._context() as context:
-            with _browser_faults("opening a blank page"):
-                await asyncio.wait_for(_open_blank_page(context), CHECK_SECONDS)
+        async with self._context() as (chromium, context), _answering(chromium, "opening a blank page"):
+            page = await context.new_page()
+            await page.evaluate("1 + 1")
 
     async def health(self) -> Health:
         try:
@@ -148,38 +157,16 @@ class BrowserPool:
         return Health(True)
 
     @asynccontextmanager
-    async def _context(self, storage_state: dict[str, Any] | None = None) -> AsyncIterator[BrowserContext]:
+    async def _context(
+        self, storage_state: dict[str, Any] | None = None
+    ) -> AsyncIterator[tuple[Chromium, BrowserContext]]:
+        """A context, and the browser it is in."""
         chromium = await self._running()
-        opening = asyncio.ensure_future(
-            chromium.browser.new_context(
-                viewport={"width": VIEWPORT.width, "height": VIEWPORT.height},
-                locale="en-US",
-                accept_downloads=False,
-                service_workers="block",  # their requests pass by the guard
-                storage_state=cast("StorageState | None", storage_state),
-            )
-        )
-        with _browser_faults("opening a context"):
-            try:
-                context = await asyncio.shield(opening)
-            except asyncio.CancelledError:
-                await self._close_context(chromium, await opening)
-                raise
+        context = await _open_context(chromium, storage_state)
         try:
-            yield context
+            yield chromium, context
         finally:
-            await self._close_context(chromium, context)
-
-    async def _close_context(self, chromium: Chromium, context: BrowserContext) -> None:
-        """Close at once, also while being cancelled; a browser that cannot close a context is replaced."""
-        from playwright.async_api import Error
-
-        try:
-            await asyncio.wait_for(context.close(), CLOSE_SECONDS)
-        except Error:
-            return  # it died before; the next page finds out
-        except TimeoutError:
-            await chromium.close()
+            await _close_context(chromium, context)
 
     async def _running(self) -> Chromium:
         """The browser, started or started anew where it died or did not start."""
@@ -209,9 +196,62 @@ def _is_over(launching: asyncio.Task[Chromium]) -> bool:
     return launching.cancelled() or launching.exception() is not None or not launching.result().alive
 
 
-async def _open_blank_page(context: BrowserContext) -> None:
-    page = await context.new_page()
-    await page.evaluate("1 + 1")
+async def _open_context(chromium: Chromium, storage_state: dict[str, Any] | None) -> BrowserContext:
+    from playwright.async_api import Error
+
+    opening = asyncio.ensure_future(
+        chromium.browser.new_context(
+            viewport={"width": VIEWPORT.width, "height": VIEWPORT.height},
+            locale="en-US",
+            accept_downloads=False,
+            service_workers="block",  # their requests pass by the guard
+            storage_state=cast("StorageState | None", storage_state),
+        )
+    )
+    # Where the browser is killed nobody waits for the answer any more, and asyncio would complain of it.
+    opening.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
+    try:
+        async with _answering(chromium, "opening a context"):
+            return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A context that opens after its episode has gone would belong to nobody.
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                context = await asyncio.shield(opening)
+        except TimeoutError:
+            await chromium.kill()
+        except Error:
+            pass  # it died; the next page finds out
+        else:
+            await _close_context(chromium, context)
+        raise
+
+
+async def _close_context(chromium: Chromium, context: BrowserContext) -> None:
+    """Close at once, also while being cancelled; a browser that cannot close a context is replaced."""
+    from playwright.async_api import Error
+
+    if not chromium.alive:
+        return  # the next page finds out
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await context.close()
+    except Error:
+        return  # it died meanwhile
+    except TimeoutError:
+        await chromium.kill()
+
+
+@asynccontextmanager
+async def _answering(chromium: Chromium, what: str) -> AsyncIterator[None]:
+    """A browser that hangs is killed after CHECK_SECONDS, so that the next page gets a new one."""
+    with _browser_faults(what):
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                yield
+        except TimeoutError:
+            await chromium.kill()
+            raise
 
 
 @contextmanager

@@ -94,13 +94,18 @@ class Chromium:
 
     async def close(self) -> None:
         try:
-            await _within_close_seconds(self.browser.close())
-            await _within_close_seconds(self._playwright.stop())
+            if self.alive:
+                await _within_close_seconds(self.browser.close())
         finally:
-            self._kill()
+            await self.kill()
 
-    def _kill(self) -> None:
-        """Kill what is left of the browser: after a lost driver nobody else would."""
+    async def kill(self) -> None:
+        """End a browser that hangs, or what is left of one: after a lost driver nobody else would."""
+        self._kill_processes()
+        # Only now: the driver would wait for a browser that hangs.
+        await _within_close_seconds(self._playwright.stop())
+
+    def _kill_processes(self) -> None:
         with suppress(psutil.NoSuchProcess):
             for process in [*self._process.children(recursive=True), self._process]:
                 with suppress(psutil.NoSuchProcess):

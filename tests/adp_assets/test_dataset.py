@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from adp_assets.curation.assets import release_folder
 from adp_assets.curation.export import lineage_hash, split_sizes, write_dataset
 from adp_assets.curation.rows import COLUMNS, content_hash, split_of, training_messages
 from adp_assets.curation.select import Selection, select, without_duplicates
@@ -251,3 +252,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=str(tmp_path / "file")) as failed:
         write_dataset(tmp_path / "file" / "d", selected(solved("t")).rows, {}, made_by="run-1")
     assert "OUTPUT_DIR" in failed.value.remedy
+
+
+@pytest.mark.parametrize("name", ["../../victim", "..", "a/b", "-x", "a b", ".hidden", ""])
+def test_a_release_whose_name_is_no_folders_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot name a folder"):
+        release_folder(tmp_path, name)
+
+
+def test_a_release_is_never_overwritten(tmp_path: Path) -> None:
+    release_folder(tmp_path, "v1.2").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="never changed"):
+        release_folder(tmp_path, "v1.2")

@@ -22,6 +22,7 @@ def test_tasks_are_counted_by_status_and_type(pool: TaskPool) -> None:
     assert pool.counts() == Counter({("pending", "code"): 1, ("pending", "web"): 1, ("planned", "web"): 1})
     assert (pool.pending(), pool.pending(types=["web"]), pool.pending(sources=["/other"])) == (2, 1, 0)
     assert (pool.known_from(["/tasks.jsonl"]), pool.known_from(["/other"])) == (3, 0)
+    assert pool.known_from([]) == 3
 
 
 def test_descriptions_are_those_of_one_type(pool: TaskPool) -> None:

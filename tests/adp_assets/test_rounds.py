@@ -126,6 +126,16 @@ def test_rounds_that_follow_one_another_are_a_chain_with_one_limit(pool: TaskPoo
     assert rounds.chain("unknown") == []
 
 
+def test_a_chain_can_be_made_longer_and_never_shorter(pool: TaskPool, rounds: Rounds) -> None:
+    add(pool, *(task(f"t{n}") for n in range(3)))
+    rounds.plan("r1", Plan(size=1, max_rounds=1))
+    rounds.plan("other", Plan(size=1, max_rounds=1))
+    rounds.extend("r1", 3)
+    rounds.extend("r1", 2)
+    assert rounds.plan("r2", Plan(size=1, follows="r1")).max_rounds == 3
+    assert [(link.name, link.max_rounds) for link in rounds.all()] == [("r1", 3), ("other", 1), ("r2", 3)]
+
+
 def test_a_round_is_followed_by_one_only(pool: TaskPool, rounds: Rounds) -> None:
     add(pool, *(task(f"t{n}") for n in range(3)))
     rounds.plan("r1", Plan(size=1))

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from adp_assets.intake.assets import read_task_files
 from adp_assets.intake.pool import TaskPool
 from adp_assets.intake.task_files import CHUNK_LINES, HEAD_BYTES, IntakeReport, TaskFiles
+from adp_resources.resources import DatabaseResource
+from adp_resources.settings import load_settings
+from adp_resources.settings_resource import SettingsResource
 from runtimes.errors import ConfigurationError
 
 
@@ -71,6 +75,8 @@ BAD = [
     ("[1, 2]", "not a task"),
     (line("x", verifier={"kind": "magic"}), "no verifier of kind 'magic'"),
     (line("x", verifier={"kind": "numeric", "spec": {"expected": "?"}}), "numeric"),
+    (line("x", lineage={"generation": 1}), "without the root_id of another task"),
+    (line("x", lineage={"generation": 1, "root_id": "x"}), "without the root_id of another task"),
 ]
 
 
@@ -96,6 +102,11 @@ def test_the_file_of_rejects_can_be_mended_and_read_itself(
     rejects.write_text(rejects.read_text().replace('"priority": 0', '"priority": 1'))
     assert reader.read(rejects).accepted == ["b"]
     assert pool_ids(pool) == ["a", "b"]
+
+
+def test_a_line_that_names_the_seed_it_was_made_from_is_a_task(reader: TaskFiles, path: Path) -> None:
+    path.write_text(line("a", lineage={"generation": 1, "root_id": "seed"}))
+    assert reader.read(path).accepted == ["a"]
 
 
 def test_a_second_task_of_the_same_id_is_skipped_and_told(
@@ -233,6 +244,18 @@ def test_what_is_no_task_file_is_told_with_what_one_looks_like(
         reader.read(path)
     assert str(path) in failed.value.message
     assert failed.value.remedy
+
+
+def test_one_bad_file_of_several_does_not_keep_the_others_out(pool: TaskPool, path: Path) -> None:
+    settings = load_settings(project_root=str(path.parent), database_url=pool.database.url)
+    database = DatabaseResource(settings=SettingsResource(overrides={"project_root": str(path.parent)}))
+    empty, gone = path.with_name("empty.jsonl"), path.with_name("gone.jsonl")
+    path.write_text(line("a"))
+    empty.touch()
+    (report,) = read_task_files(database, settings, [empty, path, gone])
+    assert report.accepted == ["a"]
+    with pytest.raises(ConfigurationError, match="is empty"):
+        read_task_files(database, settings, [empty, gone])
 
 
 def test_a_crash_between_chunks_loses_no_task_and_doubles_none(

@@ -11,10 +11,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from adp_assets.intake.pool import TaskPool
+from adp_assets.rounds import Plan, Rounds
 from adp_resources.database import Database
 from adp_resources.journal import Journal
 from adp_service.cli.main import main
-from runtimes.contracts import Trajectory, trajectory_from_json
+from runtimes.contracts import Lineage, Trajectory, trajectory_from_json
+from tests.adp_assets.tasks import add, task
 from tests.adp_service.command import Ended, adp, project
 from tests.llm_server.process import ROOT, llm_server
 
@@ -144,10 +147,44 @@ def test_status_and_show_tell_of_the_round(
     assert "numeric: the answer's number is the expected one" in shown
 
 
-def test_a_second_run_has_nothing_to_do_and_asks_the_model_nothing(done: Campaign) -> None:
-    with llm_server("steps") as server:
+def test_a_second_run_repeats_what_failed_by_our_fault_and_a_third_has_nothing_to_do(done: Campaign) -> None:
+    before = done.trajectories()
+    failed = {question for question, t in before.items() if t.outcome == "infrastructure_error"}
+    problems = WORD_PROBLEMS if done.count == 8 else GSM8K
+    with llm_server("gsm8k", answers=problems, mix="right=1") as server:
         project(done.folder, VLLM_URL=server.url)
         again = adp(done.folder, "run", "tasks.jsonl")
-        assert server.stats()["replies"] == {}
+        asked = server.stats()
+        last = adp(done.folder, "run", "tasks.jsonl")
+        of_a_type = adp(done.folder, "run", "tasks.jsonl", "--type", "web")
+        assert server.stats() == asked
     assert again.code == 0, again.said
-    assert f"Nothing to do: all {done.count} tasks" in again.output
+    assert f"Going on with round round-0001: {len(failed)} episodes failed by no fault" in again.said
+    after = done.trajectories()
+    assert {after[question].outcome for question in failed} == {"solved"}
+    assert {q: t for q, t in after.items() if q not in failed} == {
+        q: t for q, t in before.items() if q not in failed
+    }
+    for ended in (last, of_a_type):
+        assert ended.code == 0, ended.said
+        assert f"Nothing to do: all {done.count} tasks" in ended.output
+
+
+def test_a_round_that_fails_each_time_does_not_keep_new_tasks_waiting(tmp_path: Path) -> None:
+    question = json.loads(WORD_PROBLEMS.read_text().splitlines()[0])["question"]
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(json.dumps({"task_id": "new", "task_type": "code", "description": question}) + "\n")
+    (tmp_path / "output").mkdir()
+    database = Database(f"sqlite:///{tmp_path}/output/adp.sqlite")
+    database.upgrade()
+    rootless = Lineage(root_id="old", generation=1, source=str(file))
+    add(TaskPool(database), task("old", lineage=rootless))
+    Rounds(database).plan("round-0001", Plan(driver="command", max_rounds=1))
+    with llm_server("gsm8k", answers=WORD_PROBLEMS, mix="right=1") as server:
+        project(tmp_path, VLLM_URL=server.url)
+        ran = adp(tmp_path, "run", "tasks.jsonl")
+    assert ran.code == 1, ran.said
+    assert "Round round-0001 failed again; other work goes on." in ran.said
+    found = [t.task_id for t in Journal(database, tmp_path).read_round("round-0002")]
+    database.close()
+    assert found == ["new"], ran.said

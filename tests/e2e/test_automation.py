@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from adp_assets.automation import inbox_states
 from adp_resources.resources import resources
 from adp_service.driver import run_round
 from adp_service.platform import Platform
@@ -121,6 +123,13 @@ def test_a_file_in_the_inbox_starts_one_round_and_another_when_it_grows(automati
     (grown,), _ = automation.tick("inbox")
     assert grown.partition_key == "round-0002"
     assert grown.run_key != request.run_key
+
+
+def test_a_file_that_is_no_longer_there_is_none_of_the_inbox(tmp_path: Path) -> None:
+    (tmp_path / "gone.jsonl").symlink_to("nothing")
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "here.jsonl").write_text("{}")
+    assert list(inbox_states(tmp_path)) == ["here.jsonl"]
 
 
 def test_the_schedule_asks_for_a_round_of_the_day(automation: Automation) -> None:

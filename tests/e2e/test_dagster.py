@@ -178,7 +178,7 @@ def test_a_round_of_the_command_stops_when_asked_and_is_gone_on_with(
     finally:
         commands[0].kill()
 
-    assert (commands[0].returncode, dagster.run_end(run["runId"])) == (1, "CANCELED"), said
+    assert (commands[0].returncode, dagster.run_end(run["runId"])) == (130, "CANCELED"), said
     assert f"Round {stood.round} was stopped" in said
     stood.assert_stopped()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.llm.client import OpenAIChat
 from runtimes.llm.retry import MAX_WAIT_SECONDS, RetryPolicy, Transient
@@ -150,11 +151,78 @@ async def test_no_error_shows_the_key() -> None:
         assert "secret-key" not in str(failed.value)
 
 
-async def test_a_bad_request_is_our_failure_and_not_tried_again() -> None:
-    async with serving(gives(b'{"error": {"message": "context too long"}}', 400)) as (served, model):
-        with pytest.raises(InfrastructureError, match="context too long") as failed:
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_bad_request_is_our_failure_and_not_tried_again(status: int) -> None:
+    body = b'{"error": {"message": "unknown field top_p", "code": null}}'
+    async with serving(gives(body, status)) as (served, model):
+        with pytest.raises(InfrastructureError, match="unknown field top_p") as failed:
             await model.complete(ASK)
     assert not isinstance(failed.value, ModelRefused | ModelUnavailable)
+    assert len(served.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (400, {"error": {"message": "No.", "code": "context_length_exceeded"}}, "context_length_exceeded"),
+        (400, {"message": "This model's maximum context length is 4096 tokens.", "code": 400}, "4096 tokens"),
+        (400, {"error": {"message": "Full.", "type": "exceed_context_size_error"}}, "Full"),
+        (400, [{"error": {"message": "The input token count (9) exceeds the maximum (8)."}}], "count"),
+        (413, {"error": {"message": "Too many tokens in the request."}}, "Too many tokens"),
+        (422, {"error": "Prompt is too long."}, "too long"),
+        (400, {"error": {"message": "Filtered.", "code": "content_filter"}}, "Filtered"),
+        (400, {"error": {"message": "Content Exists Risk"}}, "Content Exists Risk"),
+        (400, {"error": {"message": "maximum context length, json_schema included"}}, "context length"),
+    ],
+)
+async def test_a_conversation_the_model_does_not_take_is_the_agents_failure(
+    status: int, body: Any, told: str
+) -> None:
+    async with serving(gives(json.dumps(body).encode(), status)) as (served, model):
+        with pytest.raises(ToolError, match="did not take the conversation: HTTP") as failed:
+            await model.complete(ASK, schema={"type": "object"})
+    assert failed.value.error_type == "runtime_error"
+    assert told in failed.value.message
+    assert len(served.requests) == 1
+
+
+NO_SCHEMAS = gives(b'{"error": {"message": "This response_format type is unavailable now"}}', 400)
+
+
+async def test_a_provider_that_refuses_schemas_is_asked_for_plain_json_from_then_on() -> None:
+    async with serving(NO_SCHEMAS, gives(b"{}", 503), gives(GOOD)) as (served, model):
+        reply = await model.complete(ASK, schema={"type": "object"})
+        await model.complete(ASK, schema={"type": "object"})
+        await model.complete(ASK)
+    assert reply.message["content"] == "Hi."
+    formats = [request.get("response_format", {}).get("type") for request in served.requests]
+    assert formats == ["json_schema", "json_object", "json_object", "json_object", None]
+
+
+async def test_calls_in_flight_together_all_survive_a_refused_schema() -> None:
+    both_arrived = asyncio.Barrier(2)
+
+    async def refuses_both_at_once(request: web.Request) -> web.StreamResponse:
+        await both_arrived.wait()
+        return await NO_SCHEMAS(request)
+
+    async with serving(refuses_both_at_once, refuses_both_at_once, gives(GOOD)) as (_, model):
+        asked = (model.complete(ASK, schema={"type": "object"}) for _ in range(2))
+        replies = await asyncio.gather(*asked)
+    assert [reply.message["content"] for reply in replies] == ["Hi.", "Hi."]
+
+
+async def test_a_provider_that_refuses_plain_json_too_is_our_failure() -> None:
+    async with serving(NO_SCHEMAS) as (served, model):
+        with pytest.raises(InfrastructureError, match="response_format type is unavailable"):
+            await model.complete(ASK, schema={"type": "object"})
+    assert len(served.requests) == 2
+
+
+async def test_another_bad_request_with_a_schema_is_not_repeated() -> None:
+    async with serving(gives(b'{"error": {"message": "unknown field top_p"}}', 400)) as (served, model):
+        with pytest.raises(InfrastructureError, match="top_p"):
+            await model.complete(ASK, schema={"type": "object"})
     assert len(served.requests) == 1
 
 
@@ -169,6 +237,15 @@ async def test_a_bad_request_is_our_failure_and_not_tried_again() -> None:
         gives(b'{"choices": [{"message": null}]}'),
         gives(b'{"choices": [{"message": "Hi."}]}'),
         gives(b'{"choices": [{}], "usage": 7}'),
+        gives(b'{"choices": [{"message": {"tool_calls": [null]}}]}'),
+        gives(b'{"choices": [{"message": {"tool_calls": {"function": {}}}}]}'),
+        gives(b'{"choices": [{"message": {"tool_calls": [{"id": "c"}]}}]}'),
+        gives(b'{"choices": [{"message": {"tool_calls": [{"function": "x"}]}}]}'),
+        gives(b'{"choices": [{"message": {"content": 7}}]}'),
+        gives(b'{"choices": [{"message": {"content": {"text": "Hi."}}}]}'),
+        gives(b'{"choices": [{"message": {"content": ["Hi."]}}]}'),
+        gives(b'{"choices": [{"message": {"content": [{"type": "text", "text": null}]}}]}'),
+        gives(b'{"choices": [{"message": {"content": [{"type": "image_url", "image_url": {}}]}}]}'),
         gives(b"null"),
         gives(b"{}", 503),
         gives(b"{}", 408),
@@ -228,6 +305,14 @@ async def test_keys_that_we_do_not_know_come_through_unchanged() -> None:
     assert reply.message == message, "keys without a value are left out"
     assert reply.finish_reason == "x"
     assert served.requests[1]["messages"][-1] == message
+
+
+async def test_content_in_text_parts_is_joined() -> None:
+    parts = [{"type": "text", "text": "Hi, "}, {"type": "text", "text": "you."}]
+    sent = completion({"role": "assistant", "content": parts}, prompt_tokens=1, completion_tokens=1)
+    async with serving(gives(sent)) as (_, model):
+        reply = await model.complete(ASK)
+    assert reply.message == {"role": "assistant", "content": "Hi, you."}
 
 
 async def test_a_reply_without_usage_counts_no_tokens() -> None:

@@ -102,11 +102,12 @@ def test_with_nothing_set_and_nothing_running_the_built_in_teacher_acts() -> Non
     assert choose_model(ModelChoice(providers=(without_key(GEMINI),))).provider == "builtin"
 
 
-def test_a_model_named_for_a_server_that_is_not_there_is_not_replaced_by_the_teacher() -> None:
+@pytest.mark.parametrize("named_by", ["model", "vllm_model"])
+def test_a_model_named_for_a_server_that_is_not_there_is_not_replaced_by_the_teacher(named_by: str) -> None:
     if _answers(DEFAULT_VLLM_URL):
         pytest.skip(f"something answers at {DEFAULT_VLLM_URL} on this machine")
     with pytest.raises(ConfigurationError, match="VLLM_URL"):
-        choose_model(ModelChoice(model="some-model"))
+        choose_model(ModelChoice(**{named_by: "some-model"}))  # type: ignore[arg-type]
 
 
 def _answers(url: str) -> bool:

@@ -33,6 +33,11 @@ def browsers() -> list[psutil.Process]:
     return found
 
 
+def is_gone(process: psutil.Process) -> bool:
+    _, alive = psutil.wait_procs([process], timeout=3)
+    return not alive
+
+
 async def test_nothing_starts_before_the_first_page_and_nothing_is_left() -> None:
     async with BrowserPool(start_url=SHOP) as pool:
         assert browsers() == []
@@ -74,6 +79,56 @@ async def test_a_dead_renderer_is_our_failure_and_the_next_page_works(pool: Brow
             await page.observe()
     async with pool.page(web_task()) as page:
         assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_a_hung_browser_is_our_failure_and_is_replaced(
+    pool: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.check()
+    (hung,) = browsers()
+    hung.suspend()
+    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 0.5)
+    with pytest.raises(InfrastructureError, match="opening a context"):
+        async with asyncio.timeout(20), pool.page(web_task()):
+            pass
+    monkeypatch.undo()
+    assert is_gone(hung)
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_a_browser_that_opens_no_page_is_our_failure_and_is_replaced(
+    pool: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.check()
+    (hung,) = browsers()
+    for process in hung.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # the page just closed takes its renderer along
+            process.suspend()
+    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 2)
+    with pytest.raises(InfrastructureError, match="opening a page"):
+        async with asyncio.timeout(20), pool.page(web_task()):
+            pass
+    monkeypatch.undo()
+    assert is_gone(hung)
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_cancellation_ends_an_episode_whose_browser_hangs(
+    pool: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.check()
+    (hung,) = browsers()
+    hung.suspend()
+    monkeypatch.setattr("runtimes.web.browser.CLOSE_SECONDS", 0.5)
+    checking = asyncio.create_task(pool.check())
+    await asyncio.wait({checking}, timeout=0.2)
+    checking.cancel()
+    await asyncio.wait({checking}, timeout=12)
+    assert checking.cancelled()
+    assert is_gone(hung)
+    await pool.check()
 
 
 async def test_cancellation_closes_the_context_and_frees_its_place() -> None:
