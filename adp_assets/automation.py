@@ -241,7 +241,6 @@ def _why_not(
         return "`adp run` drives it"
     if follower := rounds.follower(name):
         return f"{follower} follows already"
-    journal = database.journal()
-    spent = sum(journal.cost(link.name)[1] or 0.0 for link in rounds.chain(name))
+    spent = database.journal().spent(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
     return may_follow(planned, pending=pending, spent_usd=spent, max_spend_usd=max_spend_usd)

@@ -168,11 +168,15 @@ def next_name(known: Iterable[str], prefix: str = "round") -> str:
     return f"{prefix}-{max(numbers, default=0) + 1:04d}"
 
 
-def may_follow(before: Round, *, pending: int, spent_usd: float, max_spend_usd: float | None) -> str | None:
-    """Whether a round may follow `before`: None when it may, else why not."""
+def may_follow(
+    before: Round, *, pending: int, spent_usd: float | None, max_spend_usd: float | None
+) -> str | None:
+    """Whether a round may follow `before`: None when it may, else why not. None spent means unknown."""
     if before.number >= before.max_rounds:
         return f"the limit of {before.max_rounds} rounds in this chain is reached (MAX_ROUNDS)"
-    if max_spend_usd is not None and spent_usd >= max_spend_usd:
+    if max_spend_usd is not None and spent_usd is None:
+        return "what was spent is unknown, as the model has no known price, and MAX_ROUND_COST_USD is set"
+    if max_spend_usd is not None and spent_usd is not None and spent_usd >= max_spend_usd:
         return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
     if not pending:
         return "no task waits in the pool"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,11 @@ class Journal:
         with self.database.read() as connection:
             tokens, cost = connection.execute(query).one()
         return int(tokens), cost
+
+    def spent(self, rounds: Iterable[str]) -> float | None:
+        """The money that rounds took, in USD; None when it is unknown of any."""
+        costs = [self.cost(round)[1] for round in rounds]
+        return None if None in costs else sum(cost or 0.0 for cost in costs)
 
     def intervals(self, round: str) -> list[Interval]:
         """When each episode of a round ran."""

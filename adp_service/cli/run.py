@@ -189,9 +189,7 @@ class _Campaign:
         planned = self.platform.rounds.get(follows)
         if planned is None or not self.platform.settings.feedback_enabled:
             return "FEEDBACK_ENABLED is off"
-        spent = sum(
-            self.platform.journal.cost(link.name)[1] or 0.0 for link in self.platform.rounds.chain(follows)
-        )
+        spent = self.platform.journal.spent(link.name for link in self.platform.rounds.chain(follows))
         return may_follow(
             planned,
             pending=self.platform.pool.pending(self.files, self.options["types"]),

@@ -177,3 +177,10 @@ def test_what_may_follow_is_bounded_by_rounds_spend_and_work() -> None:
     assert "MAX_ROUND_COST_USD" in str(reason(spent=1.0, most=1.0))
     assert "MAX_ROUNDS" in str(reason(replace(before, number=2)))
     assert "no task waits" in str(reason(pending=0))
+
+
+def test_a_limit_on_spend_that_cannot_be_kept_lets_no_round_follow() -> None:
+    before = Round("round-0001", None, 1, 1, 3, "person", 0.0)
+    unknown = may_follow(before, pending=1, spent_usd=None, max_spend_usd=5)
+    assert "unknown" in str(unknown)
+    assert may_follow(before, pending=1, spent_usd=None, max_spend_usd=None) is None
