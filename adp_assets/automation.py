@@ -100,7 +100,7 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
             context.instance.get_materialized_partitions(dg.AssetKey("mutated_tasks")),
         )
         rounds = Rounds(database.get())
-        known = {*context.instance.get_dynamic_partitions("rounds"), *(r.name for r in rounds.all())}
+        known = rounds.names_taken(context.instance.get_dynamic_partitions("rounds"))
         requests: list[dg.RunRequest] = []
         refused: list[str] = []
         for name in state.ready:
@@ -149,11 +149,8 @@ def inbox_sensor(job: Any) -> dg.SensorDefinition:
         context.update_cursor(json.dumps(states))
         if not changed:
             return dg.SkipReason(f"Nothing new in {folder}.")
-        known = {
-            *context.instance.get_dynamic_partitions("rounds"),
-            *(r.name for r in Rounds(database.get()).all()),
-        }
-        following = next_name(known)
+        partitions = context.instance.get_dynamic_partitions("rounds")
+        following = next_name(Rounds(database.get()).names_taken(partitions))
         request = dg.RunRequest(
             run_key=f"{following} inbox " + " ".join(f"{name}@{states[name]}" for name in changed),
             partition_key=following,

@@ -117,6 +117,10 @@ class Rounds:
             found = connection.execute(sa.select(rounds).order_by(rounds.c.planned_at)).all()
         return [Round(*row) for row in found]
 
+    def names_taken(self, partitions: Iterable[str]) -> set[str]:
+        """Every name a round has or had: Dagster's `partitions`, and the rounds planned here."""
+        return {*partitions, *(planned.name for planned in self.all())}
+
     def tasks(self, name: str) -> list[TaskSpec]:
         """The round's tasks in their order."""
         query = (

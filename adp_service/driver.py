@@ -156,7 +156,7 @@ def new_round_name(platform: Platform) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         while True:
             partitions = instance.get_dynamic_partitions(str(ROUNDS.name))
-            name = next_name([*partitions, *(planned.name for planned in platform.rounds.all())])
+            name = next_name(platform.rounds.names_taken(partitions))
             if _add_round(instance, name):
                 return name
 

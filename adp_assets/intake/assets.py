@@ -51,7 +51,7 @@ def seed_tasks(
     values = settings.get()
     files = [Path(name) for name in config.task_files] or _default_files(values)
     try:
-        reports = read_task_files(database, values, files)
+        reports = read_task_files(TaskPool(database.get()), values, files)
         rounds = Rounds(database.get())
         planned = rounds.plan(context.partition_key, _plan(config, values))
     except PlatformError as error:
@@ -75,12 +75,12 @@ def seed_tasks(
     return frame
 
 
-def read_task_files(database: DatabaseResource, settings: Settings, paths: list[Path]) -> list[IntakeReport]:
+def read_task_files(pool: TaskPool, settings: Settings, paths: list[Path]) -> list[IntakeReport]:
     """Take task files into the pool; what is no task file is passed over with a warning.
 
     Raises ConfigurationError when none of them is one.
     """
-    reader = TaskFiles(TaskPool(database.get()), settings.output / "rejected", settings.task_timeout)
+    reader = TaskFiles(pool, settings.output / "rejected", settings.task_timeout)
     reports: list[IntakeReport] = []
     errors: list[ConfigurationError] = []
     for path in paths:

@@ -10,8 +10,6 @@ import typer
 from adp_assets.intake.assets import read_task_files
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
 from adp_assets.rounds import Round, may_follow
-from adp_resources.resources import DatabaseResource
-from adp_resources.settings_resource import SettingsResource
 from adp_service.cli.output import complain, console, note
 from adp_service.cli.progress import round_progress
 from adp_service.cli.summary import print_summary
@@ -228,9 +226,7 @@ def _default_file(platform: Platform) -> list[Path]:
 def _read(platform: Platform, files: list[Path]) -> list[IntakeReport]:
     for path in files:
         open_task_file(path).close()
-    settings = SettingsResource(overrides=platform.overrides)
-    database = DatabaseResource(settings=settings)
-    return read_task_files(database, platform.settings, files)
+    return read_task_files(platform.pool, platform.settings, files)
 
 
 def _report_intake(reports: list[IntakeReport]) -> None:

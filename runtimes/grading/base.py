@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ GROUP = "adp.verifiers"
 SpecT = TypeVar("SpecT", bound=Struct)
 
 
-class VerifierKind(Generic[SpecT]):
+class VerifierKind(ABC, Generic[SpecT]):
     """One way to verify. Register a subclass with the entry point group `adp.verifiers`, named by its kind.
 
     `grade` gets the trajectory, the fresh things it may open (`services`) and the `world` the runtime handed
@@ -27,11 +28,11 @@ class VerifierKind(Generic[SpecT]):
 
     Spec: type[SpecT]
 
+    @abstractmethod
     async def grade(
         self, spec: SpecT, trajectory: Trajectory, services: Services, world: dict[str, Any]
     ) -> tuple[float, str]:
         """The reward, 0 to 1, and the reason in words."""
-        raise NotImplementedError
 
     def read(self, spec: dict[str, Any]) -> SpecT:
         return msgspec.convert(spec, self.Spec)

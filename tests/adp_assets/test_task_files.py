@@ -252,10 +252,10 @@ def test_one_bad_file_of_several_does_not_keep_the_others_out(pool: TaskPool, pa
     empty, gone = path.with_name("empty.jsonl"), path.with_name("gone.jsonl")
     path.write_text(line("a"))
     empty.touch()
-    (report,) = read_task_files(database, settings, [empty, path, gone])
+    (report,) = read_task_files(TaskPool(database.get()), settings, [empty, path, gone])
     assert report.accepted == ["a"]
     with pytest.raises(ConfigurationError, match="is empty"):
-        read_task_files(database, settings, [empty, gone])
+        read_task_files(TaskPool(database.get()), settings, [empty, gone])
 
 
 def test_a_crash_between_chunks_loses_no_task_and_doubles_none(
