@@ -1,8 +1,19 @@
 """How untrusted code runs: in jails, under limits. Knows nothing of tasks, models or pipelines."""
 
-from sandbox.contracts import Limits, Result, Status
+from sandbox.contracts import File, Limits, Result, Status
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.pool import SandboxPool
-from sandbox.session import Session
+from sandbox.session import Branch, Session, Snapshot
 
-__all__ = ["Limits", "Result", "SandboxError", "SandboxPool", "SandboxUnavailable", "Session", "Status"]
+__all__ = [
+    "Branch",
+    "File",
+    "Limits",
+    "Result",
+    "SandboxError",
+    "SandboxPool",
+    "SandboxUnavailable",
+    "Session",
+    "Snapshot",
+    "Status",
+]

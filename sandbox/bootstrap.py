@@ -1,21 +1,32 @@
-"""How the driver gets into a jail: as bytecode over the control socket.
+"""How the code of `sandbox.inside` gets into a slot: as bytecode in a file in memory.
 
 Its files may lie where the jail's user cannot read, and compiling them takes as long as making the
-namespaces: so the jail's python compiles them once a pool, outside, and every jail only loads them.
+namespaces: so the jail's python compiles them once a host process, outside, and every slot only loads them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import marshal
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import SandboxUnavailable
+from sandbox.inside.runner import BOOT, PYTHON
+from sandbox.inside.wire import memory_file
 
-PYTHON = "/usr/bin/python3"
-"""The python of every jail. The host's own may be a virtual environment that the jail's user cannot read."""
+# In the order they import each other.
+PROGRAM = ("wire", "figures", "program")
+SLOT = (*PROGRAM, "interpreter", "jail", "usage", "runner", "fork_hook", "init")
+READY_MADE = (*SLOT, "ready_made")
+ZYGOTE = (*SLOT, "preload", "kernel", "zygote")
+NSJAIL = (*ZYGOTE, "nsjail")
+WALLED = (*SLOT, "kernel", "landlock", "space", "walled")
+
+_COMPILED: dict[tuple[str, ...], bytes] = {}
 
 COMPILE = """
 import json, marshal, sys
@@ -24,46 +35,38 @@ modules = [(name, compile(source, name, "exec", optimize=2)) for name, source in
 sys.stdout.buffer.write(marshal.dumps(modules))
 """
 
-# The first message on the control socket, one field: see `wire.pack`, which is not there yet.
-BOOT = """
-import marshal, os, sys
-def start(control):
-    size = int.from_bytes(os.read(control, 8), "big")
-    message = b""
-    while len(message) < size:
-        message += os.read(control, size - len(message))
-    for name, code in marshal.loads(message[4:]):
-        module = sys.modules[name] = type(sys)(name)
-        exec(code, module.__dict__)
-    module.serve(control)
-start(int(sys.argv[1]))
-"""
 
+async def boot_file(names: tuple[str, ...], arguments: tuple[Any, ...]) -> int:
+    """A descriptor of a file for `BOOT`: these modules, and what `start` of the last one is called with.
 
-async def compile_inside() -> bytes:
-    """The modules that run inside, in the order they import each other, for `BOOT`.
-
-    Raises SandboxUnavailable when there is no python for a jail.
+    `arguments` are plain values, as marshal takes them. Raises SandboxUnavailable without a python for jails.
     """
+    compiled = _COMPILED.get(names)
+    if compiled is None:
+        compiled = _COMPILED[names] = await asyncio.to_thread(_compile, names)
+    entry = f"sandbox.inside.{names[-1]}"
+    return memory_file(compiled + marshal.dumps((entry, arguments), 2))
+
+
+def boot_command(file: int) -> list[str]:
+    """The command that starts a python with a boot file: apart from the user, with nothing of its own."""
+    return [PYTHON, "-I", "-B", "-c", BOOT, str(file)]
+
+
+def _compile(names: tuple[str, ...]) -> bytes:
     if not os.access(PYTHON, os.X_OK):
         raise SandboxUnavailable(
             f"The sandbox runs code with {PYTHON}, which is not there.",
             "Install the system's python, e.g. `apt-get install python3-minimal`.",
         )
-    return await asyncio.to_thread(_compile)
-
-
-def _compile() -> bytes:
-    folder = Path(__file__).parent
-    sources = [
-        (f"sandbox.{name}", (folder / f"{name}.py").read_text()) for name in ("wire", "child", "driver")
-    ]
-    compiled = subprocess.run(
-        [PYTHON, "-I", "-S", "-c", COMPILE], input=json.dumps(sources).encode(), capture_output=True, env={}
-    )
-    if compiled.returncode != 0:
+    folder = Path(__file__).parent / "inside"
+    sources = [("sandbox", ""), ("sandbox.inside", "")]
+    sources += [(f"sandbox.inside.{name}", (folder / f"{name}.py").read_text()) for name in names]
+    command = [PYTHON, "-I", "-S", "-c", COMPILE]
+    compiled = subprocess.run(command, input=json.dumps(sources).encode(), capture_output=True, env={})
+    if compiled.returncode != 0 or not compiled.stdout:
         raise SandboxUnavailable(
-            f"{PYTHON} cannot compile the sandbox's driver: {compiled.stderr[-500:]!r}.",
+            f"{PYTHON} cannot compile what runs inside a slot: {compiled.stderr[-500:]!r}.",
             "Install python 3.9 or newer there.",
         )
     return compiled.stdout

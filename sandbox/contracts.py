@@ -1,9 +1,9 @@
-"""The plain values that go in and out of a sandbox, and what a backend has to offer; runs nothing."""
+"""The plain values that go in and out of a sandbox; runs nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
 Status = Literal[
     "ok",
@@ -29,7 +29,8 @@ class Limits:
 
     `memory_mb` bounds the data segment of each process (an address-space limit would break numpy, which maps
     more than it uses) and the memory of the whole tree. `processes` counts threads too. `file_mb` bounds one
-    file, `tmp_mb` the whole workspace, `output_bytes` each of stdout and stderr.
+    file, `tmp_mb` and `inodes` (files and folders) the whole workspace, `output_bytes` each of stdout and
+    stderr. `cpu_seconds` holds for the whole tree. Raises ValueError for a limit that is not above zero.
     """
 
     memory_mb: int = 128
@@ -38,18 +39,41 @@ class Limits:
     processes: int = 10
     file_mb: int = 32
     tmp_mb: int = 64
+    inodes: int = 4096
     open_files: int = 256
     output_bytes: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if not 0 < value < float("inf"):
+                raise ValueError(f"The limit {limit.name} is {value}. Give a number above zero.")
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file that a run left in its workspace. `path` is relative to it, `size` in bytes.
+
+    `sha256` is the hash of its bytes in hex; None where they could not be read whole: `note` says why.
+    `data` holds the bytes of the files that the caller asked for.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+    data: bytes | None = field(default=None, repr=False)
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
     """What came of one run.
 
-    `exit_code` is None when a signal ended the process, `signal` is None when none did; both are None when
-    the whole jail was lost. `cpu_seconds` sums the process tree, `peak_memory_mb` is the largest resident
-    size of any one process of it. Output is UTF-8, bytes that are not are replaced. `protections` names what
-    stood between the code and the host.
+    `exit_code` is None when a signal ended the process, `signal` is None when none did. `cpu_seconds` sums
+    the process tree, `peak_memory_mb` is the largest resident size of any one process of it. Output is UTF-8,
+    bytes that are not are replaced; where it was cut, its last line says so. `protections` names what
+    stood between the code and the host. `figures` are PNG pictures of the matplotlib figures left open,
+    `blocked_requests` the addresses that the egress proxy refused, with the reason.
     """
 
     status: Status
@@ -61,37 +85,10 @@ class Result:
     cpu_seconds: float
     peak_memory_mb: float
     protections: tuple[str, ...]
+    files: tuple[File, ...] = ()
+    figures: tuple[bytes, ...] = field(default=(), repr=False)
+    blocked_requests: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         return self.status == "ok"
-
-
-class JailLost(Exception):
-    """The jail ended, or answered what no driver answers, while a call was under way."""
-
-
-class Jail(Protocol):
-    """One isolated place with a private workspace and a driver in it that runs one request at a time."""
-
-    async def call(self, *request: bytes, timeout: float, largest_reply: int) -> list[bytes]:
-        """Send a request of the driver's protocol (`sandbox.driver`), give its reply.
-
-        Raises JailLost, or TimeoutError after `timeout` seconds. After an exception, a cancellation too, the
-        jail is only good to be killed.
-        """
-        ...
-
-    async def kill(self) -> None:
-        """End every process of the jail; returns when all are gone. Safe to call twice."""
-        ...
-
-
-class Backend(Protocol):
-    """A way to make jails. `protections` names what holds for every jail it makes."""
-
-    protections: tuple[str, ...]
-
-    async def start(self, limits: Limits) -> Jail:
-        """A new jail with an empty workspace. Raises SandboxUnavailable when none can be made."""
-        ...

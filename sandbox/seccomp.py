@@ -1,4 +1,4 @@
-"""A system-call filter as a classic BPF program, for `bwrap --seccomp`; knows nothing of jails or processes.
+"""System-call filters as classic BPF programs; knows nothing of jails or processes.
 
 Default is allow: the jail's namespaces are the wall, and this filter closes the doors that no namespace
 covers. A denied call fails with EPERM, as a missing permission does, so that ordinary programs carry on.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Set
+
+from sandbox.errors import SandboxUnavailable
 
 DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
     # Each name with its number on x86_64 and on aarch64 (None: the architecture has no such call).
@@ -93,22 +96,26 @@ DENIED: dict[str, dict[str, tuple[int | None, int | None]]] = {
         "sethostname": (170, 161),
         "setdomainname": (171, 162),
         "vhangup": (153, 58),
+        "ustat": (136, None),
+        "sysfs": (139, None),
+        "uselib": (134, None),
         "iopl": (172, None),
         "ioperm": (173, None),
         "modify_ldt": (154, None),
     },
 }
 
-# Resource and scheduling calls name a process: allowed on oneself (0), else the code could strangle the
-# driver, which has the same uid. The value says which argument holds the pid, and the call's numbers.
-OWN_PROCESS_ONLY: dict[str, tuple[int, tuple[int, int]]] = {
-    "prlimit64": (0, (302, 261)),
-    "sched_setparam": (0, (142, 118)),
-    "sched_setscheduler": (0, (144, 119)),
-    "sched_setaffinity": (0, (203, 122)),
-    "sched_setattr": (0, (314, 274)),
-    "setpriority": (1, (141, 140)),
-    "ioprio_set": (1, (251, 30)),
+# Resource and scheduling calls name a process: allowed on oneself (0), else the code could strangle init,
+# which may have the same uid. The value gives what each argument has to be, and the call's numbers.
+OWN_PROCESS_ONLY: dict[str, tuple[tuple[int, ...], tuple[int, int]]] = {
+    "prlimit64": ((0,), (302, 261)),
+    "sched_setparam": ((0,), (142, 118)),
+    "sched_setscheduler": ((0,), (144, 119)),
+    "sched_setaffinity": ((0,), (203, 122)),
+    "sched_setattr": ((0,), (314, 274)),
+    # PRIO_PROCESS and IOPRIO_WHO_PROCESS: with the other kinds, 0 means all processes of the own user.
+    "setpriority": ((0, 0), (141, 140)),
+    "ioprio_set": ((1, 0), (251, 30)),
 }
 
 CLONE = (56, 220)
@@ -116,10 +123,15 @@ CLONE3 = (435, 435)
 SOCKET = (41, 198)
 IOCTL = (16, 29)
 
-# CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
-NAMESPACE_FLAGS = 0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000
+# CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: another namespace. CLONE_PARENT: a
+# child of init's that init did not fork.
+CLONE_FLAGS = (
+    0x80 | 0x20000 | 0x2000000 | 0x4000000 | 0x8000000 | 0x10000000 | 0x20000000 | 0x40000000 | 0x8000
+)
 # AF_UNIX, AF_INET, AF_INET6. Others, AF_VSOCK above all, reach past the network namespace.
 SOCKET_FAMILIES = (1, 2, 10)
+# The usual one of each type, ICMP, TCP, UDP, ICMPv6. SCTP, DCCP and multipath TCP are large parts of it.
+SOCKET_PROTOCOLS = (0, 1, 6, 17, 58)
 # TIOCSTI and TIOCLINUX type into the terminal of whoever started the sandbox.
 TERMINAL_INJECTION = (0x5412, 0x541C)
 # Calls younger than this filter get ENOSYS, and programs fall back to an older one that the filter knows.
@@ -136,65 +148,104 @@ Instruction = tuple[int, int, int, int]
 """Operation, instructions to skip if true, if false, operand: the kernel's struct sock_filter."""
 
 
-def build_filter(machine: str) -> bytes:
+INIT_CALLS = frozenset({"mount", "umount2"})
+"""What a zygote's init, which has the capability for them, needs to give every run a new workspace."""
+
+
+def build_runner_filter(machine: str) -> bytes:
+    """What a runner adds to the filter of a zygote's init, which it was forked from: denies `INIT_CALLS`."""
+    column = column_of(machine)
+    program: list[Instruction] = [(LOAD, 0, 0, CALL_NUMBER)]
+    for calls in DENIED.values():
+        for name in INIT_CALLS & calls.keys():
+            program += when(calls[name][column] or 0, [fail(errno.EPERM)])
+    program.append((RETURN, 0, 0, ALLOW))
+    return pack(program)
+
+
+def build_filter(machine: str, allowed: Set[str] = frozenset()) -> bytes:
     """The filter for `machine` (as `platform.machine()` names it), as bytes of struct sock_filter.
 
-    Raises KeyError for an architecture other than x86_64 and aarch64.
+    `allowed` names calls that it does not deny. Raises SandboxUnavailable for a machine it does not know.
     """
-    foreign = AUDIT_ARCH[machine]
-    column = 0 if machine == "x86_64" else 1
+    column = column_of(machine)
     program: list[Instruction] = [
         # A call made through another ABI has other numbers: the rest of the filter would misread it.
         (LOAD, 0, 0, ARCHITECTURE),
-        (JUMP_EQUAL, 1, 0, foreign),
+        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]),
         (RETURN, 0, 0, KILL_PROCESS),
         (LOAD, 0, 0, CALL_NUMBER),
     ]
     if machine == "x86_64":
-        program += [(JUMP_GREATER_EQUAL, 0, 1, X32_CALLS), _fail(errno.ENOSYS)]
-    program += [(JUMP_GREATER_EQUAL, 0, 1, NEWEST_KNOWN_CALL + 1), _fail(errno.ENOSYS)]
+        program += [(JUMP_GREATER_EQUAL, 0, 1, X32_CALLS), fail(errno.ENOSYS)]
+    program += [(JUMP_GREATER_EQUAL, 0, 1, NEWEST_KNOWN_CALL + 1), fail(errno.ENOSYS)]
     # Flags of clone3 lie in memory, where a filter cannot look; on ENOSYS libc falls back to clone.
-    program += _when(CLONE3[column], [_fail(errno.ENOSYS)])
+    program += when(CLONE3[column], [fail(errno.ENOSYS)])
     for calls in DENIED.values():
-        for numbers in calls.values():
+        for name, numbers in calls.items():
             number = numbers[column]
-            if number is not None:
-                program += _when(number, [_fail(errno.EPERM)])
-    for position, numbers_of in OWN_PROCESS_ONLY.values():
-        program += _when(numbers_of[column], _allow_only(position, (0,), errno.EPERM))
-    program += _when(
+            if number is not None and name not in allowed:
+                program += when(number, [fail(errno.EPERM)])
+    for required, numbers_of in OWN_PROCESS_ONLY.values():
+        block = [
+            instruction
+            for position, value in enumerate(required)
+            for instruction in else_fail(position, (value,), errno.EPERM)
+        ]
+        program += when(numbers_of[column], [*block, (RETURN, 0, 0, ALLOW)])
+    program += when(
         CLONE[column],
-        [_load(0), (JUMP_BITS, 0, 1, NAMESPACE_FLAGS), _fail(errno.EPERM), (RETURN, 0, 0, ALLOW)],
+        [load(0), (JUMP_BITS, 0, 1, CLONE_FLAGS), fail(errno.EPERM), (RETURN, 0, 0, ALLOW)],
     )
-    program += _when(SOCKET[column], _allow_only(0, SOCKET_FAMILIES, errno.EAFNOSUPPORT))
-    program += _when(IOCTL[column], _deny_only(1, TERMINAL_INJECTION, errno.EPERM))
+    program += when(
+        SOCKET[column],
+        [
+            *else_fail(0, SOCKET_FAMILIES, errno.EAFNOSUPPORT),
+            *else_fail(2, SOCKET_PROTOCOLS, errno.EPROTONOSUPPORT),
+            (RETURN, 0, 0, ALLOW),
+        ],
+    )
+    program += when(IOCTL[column], deny_only(1, TERMINAL_INJECTION, errno.EPERM))
     program.append((RETURN, 0, 0, ALLOW))
+    return pack(program)
+
+
+def column_of(machine: str) -> int:
+    """Where a machine's numbers stand in the tables."""
+    if machine not in AUDIT_ARCH:
+        raise SandboxUnavailable(
+            f"The sandbox has no system-call filter for {machine}.", f"Use {' or '.join(AUDIT_ARCH)}."
+        )
+    return list(AUDIT_ARCH).index(machine)
+
+
+def pack(program: list[Instruction]) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
-def _when(call: int, block: list[Instruction]) -> list[Instruction]:
+def when(call: int, block: list[Instruction]) -> list[Instruction]:
     """Run `block`, which ends in a return, for the call of this number, else skip it."""
     return [(JUMP_EQUAL, 0, len(block), call), *block]
 
 
-def _allow_only(position: int, values: tuple[int, ...], error: int) -> list[Instruction]:
-    """Allow the call when the argument at `position` is one of `values`."""
+def else_fail(position: int, values: tuple[int, ...], error: int) -> list[Instruction]:
+    """Go on when the argument at `position` is one of `values`, else fail."""
     last = len(values)
     tests = [(JUMP_EQUAL, last - i, 0, value) for i, value in enumerate(values)]
-    return [_load(position), *tests, _fail(error), (RETURN, 0, 0, ALLOW)]
+    return [load(position), *tests, fail(error)]
 
 
-def _deny_only(position: int, values: tuple[int, ...], error: int) -> list[Instruction]:
+def deny_only(position: int, values: tuple[int, ...], error: int) -> list[Instruction]:
     """Deny the call when the argument at `position` is one of `values`."""
     last = len(values)
     tests = [(JUMP_EQUAL, last - i, 0, value) for i, value in enumerate(values)]
-    return [_load(position), *tests, (RETURN, 0, 0, ALLOW), _fail(error)]
+    return [load(position), *tests, (RETURN, 0, 0, ALLOW), fail(error)]
 
 
-def _load(position: int) -> Instruction:
+def load(position: int) -> Instruction:
     """Load the low half of an argument; every argument tested here is a 32-bit int to the kernel."""
     return (LOAD, 0, 0, 16 + 8 * position)
 
 
-def _fail(error: int) -> Instruction:
+def fail(error: int) -> Instruction:
     return (RETURN, 0, 0, 0x00050000 | error)

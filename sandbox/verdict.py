@@ -25,7 +25,8 @@ LAST_LINES: tuple[tuple[re.Pattern[str], Status], ...] = (
     (
         re.compile(
             r"^PermissionError\b|Operation not permitted|Permission denied|Read-only file system"
-            r"|Network is unreachable|Temporary failure in name resolution|Address family not supported"
+            r"|Network is unreachable|Temporary failure in name resolution|Name or service not known"
+            r"|Address family not supported|Protocol not supported"
         ),
         "policy_denied",
     ),
@@ -43,14 +44,18 @@ def judge(
     stderr: str,
     cpu_seconds: float,
     limits: Limits,
+    is_code: bool = False,
 ) -> Status:
-    """The status of a run. `stopped` is the limit for which the driver ended it, empty if it ended itself."""
+    """The status of a run. `stopped` is the limit for which the driver ended it, empty if it ended itself.
+
+    `is_code` is for python code, whose exit code no shell has made of a signal.
+    """
     match stopped:
-        case "timeout" | "output_limit" | "memory_limit":
+        case "timeout" | "output_limit" | "memory_limit" | "disk_limit" | "process_limit":
             return stopped
     if exit_code == 0:
         return "ok"
-    if exit_code is not None and exit_code > SHELL_SIGNAL_BASE:
+    if exit_code is not None and exit_code > SHELL_SIGNAL_BASE and not is_code:
         # A shell reports so that its last command died of a signal.
         by_signal = SIGNALS.get(exit_code - SHELL_SIGNAL_BASE)
         if by_signal:
@@ -63,4 +68,4 @@ def judge(
     for pattern, status in LAST_LINES:
         if pattern.search(last_line):
             return status
-    return "missing_dependency" if exit_code == SHELL_NOT_FOUND else "runtime_error"
+    return "missing_dependency" if exit_code == SHELL_NOT_FOUND and not is_code else "runtime_error"

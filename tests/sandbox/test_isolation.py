@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from sandbox import SandboxPool, Session
-from tests.sandbox.conftest import alive, lingering, seen
+from tests.sandbox.conftest import ON_ONE_LOOP, alive, lingering, seen
+
+pytestmark = ON_ONE_LOOP
 
 CONNECT = """
 import socket
@@ -85,7 +87,6 @@ async def test_host_files_are_invisible(session: Session, tmp_path: Path) -> Non
     secret.write_text("of the host")
     for path in (
         str(secret),
-        "/etc/passwd",
         "/etc/shadow",
         "/root",
         "/home",
@@ -96,6 +97,15 @@ async def test_host_files_are_invisible(session: Session, tmp_path: Path) -> Non
         probe = f"import os; print(os.path.lexists({path!r}))"
         assert on_the_host(probe) == "True\n"
         assert (await session.run(code=probe)).stdout == "False\n", path
+
+
+async def test_the_accounts_that_show_are_made_up(session: Session) -> None:
+    shown = (await session.run(shell="cat /etc/passwd /etc/group /etc/hosts")).stdout
+    assert "sandbox:x:1000:1000:sandbox:/tmp" in shown
+    real = on_the_host("print(open('/etc/passwd').read())")
+    # Of the host's accounts none but root, whom every host has.
+    names = {line.partition(":")[0] for line in real.splitlines()} - {"root", ""}
+    assert names.isdisjoint(line.partition(":")[0] for line in shown.splitlines())
 
 
 async def test_host_environment_and_processes_are_invisible(
@@ -126,6 +136,7 @@ async def test_seen_from_the_host_code_runs_as_nobody_who_matters(session: Sessi
     await seen(marker)
     ids = psutil.Process(alive(marker)[0]).uids()
     run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
     if os.geteuid() == 0:
         accounts = {account.pw_uid for account in pwd.getpwall()}
         assert accounts.isdisjoint(ids)

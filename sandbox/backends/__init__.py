@@ -1,0 +1,1 @@
+"""The ways to make a slot; `sandbox.backends.choice` picks one."""

@@ -1,0 +1,63 @@
+"""The protections that results and `adp doctor` name, and what each one means."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+MEANING = {
+    "user_namespace": "code is an unprivileged stranger on the host, never its root",
+    "mount_namespace": "it sees a file system of its own, in which the host's files are not",
+    "pid_namespace": "it can neither see nor signal the host's processes, and all of its own die together",
+    "network_namespace": "it has no network but a loopback of its own",
+    "ipc_namespace": "it has shared memory and queues of its own",
+    "uts_namespace": "it has a host name of its own",
+    "cgroup_namespace": "it sees no control groups of the host",
+    "no_nested_user_namespaces": "it cannot make namespaces in which it would be root",
+    "no_capabilities": "it has no right of root's, not even inside",
+    "no_new_privileges": "no program it starts has more rights than it has",
+    "seccomp": "dangerous system calls are denied",
+    "landlock": "the kernel denies every file beyond what was given",
+    "no_network": "it can make no connection of any kind",
+    "no_signals_out": "it can signal no process of the host's",
+    "read_only_system": "programs and libraries cannot be changed",
+    "private_workspace": "its files are its own, and gone afterwards",
+    "bounded_inodes": "the number of its files is limited",
+    "clean_environment": "none of the host's environment, where secrets live",
+    "resource_limits": "CPU, memory, processes, file size and open files are limited for each process",
+    "ids_of_its_own": "no other process of the host has its user id",
+    "memory_cgroup": "the kernel limits the memory of the whole process tree",
+    "process_cgroup": "the kernel limits the processes of the whole tree",
+    "cpu_quota": "it gets one CPU, not all of the host's",
+}
+
+NAMESPACES = (
+    "user_namespace",
+    "mount_namespace",
+    "pid_namespace",
+    "network_namespace",
+    "ipc_namespace",
+    "uts_namespace",
+    "cgroup_namespace",
+    "no_nested_user_namespaces",
+)
+HARDENING = (
+    "no_capabilities",
+    "no_new_privileges",
+    "seccomp",
+    "read_only_system",
+    "private_workspace",
+    "clean_environment",
+    "resource_limits",
+)
+MINIMUM = frozenset((*NAMESPACES, *HARDENING))
+"""What a slot must have unless the operator accepts less."""
+
+
+def protections_named(names: Collection[str]) -> frozenset[str]:
+    """The protections of these names; the usual minimum for none. Raises ValueError for an unknown name."""
+    unknown = set(names) - MEANING.keys()
+    if unknown:
+        raise ValueError(
+            f"There is no protection {', '.join(sorted(unknown))}. They are: {', '.join(MEANING)}."
+        )
+    return frozenset(names) or MINIMUM

@@ -1,0 +1,226 @@
+"""The first process of a slot: keeps a runner standing by, watches it, and leaves nothing alive after it.
+
+It sees neither code nor output, only how processes end. What it says on the control socket is what the host
+trusts, so no code that runs in the slot can reach this process: it is not dumpable, as PID 1 it gets no
+signal from inside, and the system-call filter denies the calls that name another process.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import gc
+import os
+import select
+
+from sandbox.inside import runner
+from sandbox.inside.fork_hook import ThreadingForkHook
+from sandbox.inside.jail import Jail
+from sandbox.inside.usage import Watch
+from sandbox.inside.wire import receive, send
+
+TICK_MS = 50
+
+
+def serve(control: _socket.socket, jail: Jail, listen_on: int) -> None:
+    """Be the init of a slot whose walls stand, until the host hangs up; does not return.
+
+    First of all the host gets a handle of this process and, if `listen_on` is a port, a listener on it: a
+    socket belongs to the network it was made in, so that a host's proxy can serve this one from outside.
+    """
+    handed = [os.pidfd_open(os.getpid())]
+    if listen_on:
+        handed.append(listen(listen_on))
+    send(control, b"hello", tuple(handed))
+    for descriptor in handed:
+        os.close(descriptor)
+    be_the_first_to_die_of_memory()
+    if jail.concealed:
+        runner.set_dumpable(0)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    # A run's own garbage collection need not look at what all runs share.
+    gc.collect()
+    gc.freeze()
+    Init(control, jail).serve()
+
+
+def be_the_first_to_die_of_memory() -> None:
+    """Should the host run out of it, a slot is what it can do without."""
+    # Until then this file is root's, after a change of ids.
+    runner.set_dumpable(1)
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
+def listen(port: int) -> int:
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener.detach()
+
+
+class Init:
+    """Its reports to the host, of which it has none but these, are
+
+    - `ready USES NUMBER`, with the channel of the runner of that number and the folder of its workspace; USES
+      tells how often the host has begun anew,
+    - `stopping LIMIT`: everything is about to be ended for it,
+    - `ended STATUS CPU_SECONDS PEAK_KB [LIMIT]`: the runner is dead and all it started, and
+    - `gone` with the same words: the session's interpreter is dead.
+    """
+
+    def __init__(self, control: _socket.socket, jail: Jail) -> None:
+        self.control = control
+        self.fork_hook = ThreadingForkHook()
+        self.fork_hook.disable()
+        self.jail = jail
+        self.runner = 0
+        self.interpreter = 0
+        self.keeps_workspace = False
+        self.uses = 0
+        self.number = 0
+        self.watch: Watch | None = None
+        self.stopped = b""
+        self.statuses: dict[int, int] = {}
+        self.cpu_seconds = 0.0
+        self.peak_kb = 0
+        self.wake, alarm = os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(alarm, False)
+        _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
+        _signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        poll = select.poll()
+        poll.register(self.control.fileno(), select.POLLIN)
+        poll.register(self.wake, select.POLLIN)
+        self.jail.renew()
+        self.stand_by()
+        while True:
+            for descriptor, _ in poll.poll(TICK_MS if self.watch else None):
+                if descriptor == self.wake:
+                    os.read(self.wake, 4096)
+                    self.reap(os.WNOHANG)
+                else:
+                    self.obey()
+            if self.watch and not self.stopped:
+                self.stop(self.watch.crossed(self.cpu_seconds))
+            if self.statuses:
+                self.tell_who_died()
+
+    def stand_by(self) -> None:
+        """Fork the next runner, and hand the host its channel and the workspace it will run in."""
+        workspace = self.jail.open_workspace()
+        host_end, runner_end = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        self.number += 1
+        self.runner = os.fork()
+        if self.runner == 0:
+            try:
+                self.fork_hook.enable()
+                runner.wait_for_request(runner_end, self.jail)
+            finally:
+                os._exit(99)
+        send(self.control, b"ready %d %d" % (self.uses, self.number), (host_end.fileno(), workspace))
+        os.close(workspace)
+        host_end.close()
+        runner_end.close()
+
+    def obey(self) -> None:
+        """Do what the host says; its silence, once it is gone, ends the slot."""
+        try:
+            message = receive(self.control)[0]
+        except ConnectionError:
+            # It hung up with words of ours unread.
+            message = b""
+        command, *words = message.split() or [b"hung up"]
+        if command == b"watch":
+            # A word about a run that has ended meanwhile is not for the next one. A step has no number.
+            if int(words[3]) in (0, self.number):
+                self.watch = Watch(
+                    self.jail, int(words[0]), float(words[1]) + self.cpu_seconds, int(words[2])
+                )
+        elif command == b"rest":
+            self.watch = None
+        elif command == b"stop":
+            if int(words[1]) == self.number:
+                self.stop(words[0])
+        elif command == b"end":
+            self.uses = int(words[1])
+            self.stop(words[0])
+        elif command == b"keep":
+            self.keeps_workspace = True
+        elif command == b"interpreter":
+            self.interpreter = self.runner
+            self.stand_by()
+        elif command == b"renew":
+            self.uses = int(words[0])
+            self.keeps_workspace = False
+            self.interpreter = 0
+            self.end_run()
+            self.statuses.clear()
+        else:
+            self.jail.end()
+            os._exit(0)
+
+    def stop(self, limit: bytes) -> None:
+        """End everything because of `limit`, if any."""
+        if limit:
+            self.stopped = limit
+            self.watch = None
+            send(self.control, b"stopping " + limit)
+            self.jail.kill(0)
+            self.reap(0)
+
+    def tell_who_died(self) -> None:
+        # In this order: when both died of a limit, the next runner is ready before the loss is told.
+        if self.runner in self.statuses:
+            if not self.stopped and self.jail.space_is_over():
+                self.stopped = b"disk_limit"
+            self.end_run()
+        if self.interpreter in self.statuses:
+            self.report(b"gone", self.interpreter)
+            self.interpreter = 0
+        self.watch = None
+        self.stopped = b""
+        self.statuses.clear()
+        self.cpu_seconds = 0.0
+        self.peak_kb = 0
+
+    def end_run(self) -> None:
+        """Nothing of the run may outlive it; then the next runner stands by."""
+        self.clear_away()
+        self.report(b"ended", self.runner)
+        if not self.keeps_workspace:
+            self.jail.renew()
+        self.stand_by()
+
+    def clear_away(self) -> None:
+        """Kill what is alive but the interpreter and its descendants, and wait until it is dead."""
+        if not self.interpreter:
+            self.jail.kill(0)
+            self.reap(0)
+            return
+        killed = self.jail.kill(self.interpreter)
+        while killed & set(self.jail.processes()):
+            self.reap_one(0)
+
+    def reap(self, options: int) -> None:
+        """Take every dead process (with WNOHANG), or wait for all to die; orphans come to us as PID 1."""
+        while self.reap_one(options):
+            pass
+
+    def reap_one(self, options: int) -> int:
+        try:
+            pid, status, usage = os.wait4(-1, options)
+        except ChildProcessError:
+            return 0
+        if pid:
+            self.cpu_seconds += usage.ru_utime + usage.ru_stime
+            self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
+            if pid in (self.runner, self.interpreter):
+                self.statuses[pid] = status
+        return pid
+
+    def report(self, event: bytes, pid: int) -> None:
+        numbers = b"%d %.6f %d" % (self.statuses.get(pid, 0), self.cpu_seconds, self.peak_kb)
+        send(self.control, b" ".join((event, numbers, self.stopped)))

@@ -1,0 +1,106 @@
+"""What the processes of a slot use, read from /proc: for limits that the kernel does not set on a tree."""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False  # importing typing for it would take a millisecond
+if TYPE_CHECKING:
+    from sandbox.inside.jail import Jail
+
+STACK_MB = 8
+"""What a process may hold beyond its data segment before the tree counts as over its memory."""
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+TIMES = slice(11, 15)
+"""Fields of /proc/PID/stat after the name: user and system time, its own and of children it waited for."""
+THREADS = 17
+"""Another of these fields: the number of threads."""
+PAUSE = 10
+"""How many times as long as it took to look through the workspace it is then left alone."""
+
+
+class Watch:
+    """What the tree may use from now on: set by the host once a run takes longer than most."""
+
+    def __init__(self, jail: Jail, memory_mb: int, cpu_seconds: float, processes: int) -> None:
+        self.jail = jail
+        self.most_processes = processes
+        self.next_look = 0.0
+        self.limit_kb = (memory_mb + STACK_MB) * 1024 + fields_kb("/proc/self/status", b"RssAnon:")
+        self.cpu_until = cpu_seconds + self.cpu_seconds()
+
+    def crossed(self, reaped_seconds: float) -> bytes:
+        """The limit that the tree is over, if any. `reaped_seconds` is the CPU time of who was waited for."""
+        if self.memory_is_over():
+            return b"memory_limit"
+        if reaped_seconds + self.cpu_seconds() > self.cpu_until:
+            return b"cpu_limit"
+        if self.jail.counts_processes and self.threads() > self.most_processes:
+            return b"process_limit"
+        return b"disk_limit" if self.space_is_over() else b""
+
+    def cpu_seconds(self) -> float:
+        """Of all living processes and the children they waited for."""
+        return sum(sum(map(int, fields[TIMES])) for fields in self.stats()) / CLOCK_TICKS
+
+    def threads(self) -> int:
+        return sum(int(fields[THREADS]) for fields in self.stats() if fields)
+
+    def stats(self) -> list[list[bytes]]:
+        """For each process what /proc/PID/stat says after its name; nothing for one that is gone."""
+        return [read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split() for pid in self.jail.processes()]
+
+    def space_is_over(self) -> bool:
+        """See `Jail.space_is_over`; now and then only where it takes long."""
+        started = time.monotonic()
+        if started < self.next_look:
+            return False
+        over = self.jail.space_is_over()
+        ended = time.monotonic()
+        self.next_look = ended + PAUSE * (ended - started)
+        return over
+
+    def memory_is_over(self) -> bool:
+        """Whether resident memory without program text, and without what init holds, is over the limit.
+
+        RLIMIT_DATA bounds one process and no shared mapping. Pages shared by fork count once a process in the
+        first sum; only when that one is over the limit are they shared out exactly, which is far slower.
+        """
+        pids = self.jail.processes()
+        if sum(map(resident_kb, pids)) <= self.limit_kb:
+            return False
+        exact = (
+            fields_kb(f"/proc/{pid}/smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:") or resident_kb(pid)
+            for pid in pids
+        )
+        return sum(exact) > self.limit_kb
+
+
+def resident_kb(pid: int) -> int:
+    """Without program text. A process whose first thread has ended shows its memory under the others only."""
+    names = (b"RssAnon:", b"RssShmem:")
+    return fields_kb(f"/proc/{pid}/status", *names) or next(
+        filter(None, (fields_kb(f"/proc/{pid}/task/{task}/status", *names) for task in tasks(pid))), 0
+    )
+
+
+def tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def fields_kb(path: str, *names: bytes) -> int:
+    """The sum of the named lines, in KiB; 0 for a process that is gone or hides."""
+    return sum(int(line.split()[1]) for line in read_file(path).splitlines() if line.startswith(names))
+
+
+def read_file(path: str) -> bytes:
+    """The first bytes of a file of /proc; none for a process that is gone."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(8192)
+    except OSError:
+        return b""
