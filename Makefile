@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -37,12 +37,18 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet --target .venv/uv --upgrade uv==$(UV_VERSION)
 	@.venv/uv/bin/uv pip compile -q --universal --generate-hashes --extra dev --python-version 3.11 \
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	@printf '%s\n' numpy pandas sympy matplotlib tzdata | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
+		--python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: -c requirements.lock - \
+		-o sandbox/science.txt
 
 bench-loop: setup ## Measure the agent loop
 	@$(BIN)/python -m benchmarks.loop
 
 bench-contracts: setup ## Measure reading and writing trajectories
 	@$(BIN)/python -m benchmarks.contracts
+
+bench-sandbox: setup ## Measure the sandbox
+	@$(BIN)/python -m benchmarks.sandbox
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

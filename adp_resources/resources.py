@@ -12,13 +12,16 @@ from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
+from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from runtimes.errors import ConfigurationError
 from runtimes.llm.base import ChatModel
 from runtimes.llm.providers import choose_model
 from runtimes.llm.retry import RetryPolicy
 from runtimes.services import Services
 from runtimes.web.browser import BrowserPool
 from sandbox import Limits, SandboxPool
+from sandbox.backends.protections import protections_named
 
 INFRASTRUCTURE_RETRY = RetryPolicy(tries=3, initial_seconds=1.0)
 """For whole episodes that our own failure spoiled."""
@@ -75,10 +78,26 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         settings = self.settings.get()
         return Services(
             model=self.model.create(),
-            sandboxes=SandboxPool(slots=settings.max_concurrent),
+            sandboxes=sandbox_pool(settings),
             browsers=BrowserPool(max_contexts=settings.max_concurrent, start_url=settings.start_url),
             limits=Limits(memory_mb=settings.memory_limit),
         )
+
+
+def sandbox_pool(settings: Settings) -> SandboxPool:
+    """The sandbox as the settings want it. Raises ConfigurationError for a backend or protection it lacks."""
+    try:
+        return SandboxPool(
+            slots=settings.max_concurrent,
+            backend=settings.sandbox_backend,
+            minimum=protections_named(settings.sandbox_minimum),
+            cgroup=settings.sandbox_cgroup or None,
+            allow_private=settings.sandbox_allow_private,
+        )
+    except ValueError as error:
+        raise ConfigurationError(
+            f"Wrong settings of the sandbox: {error}", "Set SANDBOX_BACKEND and SANDBOX_MINIMUM right."
+        ) from error
 
 
 def resources(**overrides: Any) -> dict[str, Any]:

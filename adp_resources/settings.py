@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
@@ -20,7 +20,15 @@ def _megabytes(value: object) -> object:
     return int(match[1]) * (1024 if match[2] == "g" else 1) if match else value
 
 
+def _words(value: object) -> object:
+    """`a, b` and `a b` are both a list."""
+    return (
+        tuple(re.split(r"[\s,]+", value.strip())) if isinstance(value, str) and value.strip() else value or ()
+    )
+
+
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 class Settings(BaseSettings):
@@ -50,6 +58,10 @@ class Settings(BaseSettings):
     max_concurrent: int = Field(4, ge=1)
     max_concurrent_tasks: int = Field(10, ge=1)
     memory_limit: Megabytes = Field(128, ge=16)
+    sandbox_backend: str = "auto"
+    sandbox_minimum: Words = ()
+    sandbox_cgroup: str = ""
+    sandbox_allow_private: Words = ()
     task_timeout: int = Field(300, ge=1)
     start_url: str = "https://www.google.com"
 

@@ -29,11 +29,12 @@ logged() {
 
 # The path is part of it because a virtual environment's scripts hold the path they were made for.
 fingerprint() {
-    { printf '%s\n' "$root" && cat requirements.lock pyproject.toml scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1
+    { printf '%s\n' "$root" && cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1
 }
 
 is_current() {
-    [[ -x .venv/bin/python && -f $stamp && $(<"$stamp") == "$(fingerprint)" ]] && have bwrap && have_browser
+    [[ -x .venv/bin/python && -f $stamp && $(<"$stamp") == "$(fingerprint)" ]] && have bwrap && have_browser &&
+        have_science_layer
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -179,6 +180,16 @@ install_packages() {
         --no-deps --no-build-isolation --editable .
 }
 
+have_science_layer() {
+    .venv/bin/python -c 'import sys, sandbox.profiles as p; sys.exit(len(p.installed_profiles()) < 2)' 2>/dev/null
+}
+
+# Runs of code that need numpy and its like find them in a layer of the sandbox, for the python of its jails.
+ensure_science_layer() {
+    say "building the sandbox's science layer (numpy, pandas, sympy, matplotlib)"
+    logged "building the science layer" .venv/bin/python -m sandbox.layers build science
+}
+
 ensure_dagster_home() {
     mkdir -p .dagster
     [[ -e .dagster/dagster.yaml || -L .dagster/dagster.yaml ]] || ln -s ../dagster.yaml .dagster/dagster.yaml
@@ -230,6 +241,7 @@ main() {
     ensure_system_browser
     ensure_venv
     install_packages
+    ensure_science_layer
     ensure_browser
     fingerprint >"$stamp"
     say "ready"

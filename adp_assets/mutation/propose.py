@@ -143,10 +143,10 @@ def candidate_id(proposal: Proposal) -> str:
 
 
 def _within_reach(drafted: dict[str, Any], parents: dict[str, Any]) -> dict[str, Any]:
-    """The drafted constraints, but with the parent's hosts."""
-    kept = {name: value for name, value in drafted.items() if name not in ("start_url", "allowed_domains")}
-    if "allowed_domains" in parents:
-        kept["allowed_domains"] = parents["allowed_domains"]
+    """The drafted constraints, but with the parent's hosts and limits."""
+    granted = ("allowed_domains", "limits")
+    kept = {name: value for name, value in drafted.items() if name not in ("start_url", *granted)}
+    kept |= {name: parents[name] for name in granted if name in parents}
     if "start_url" in parents:
         url = drafted.get("start_url")
         same_host = isinstance(url, str) and urlsplit(url).netloc == urlsplit(parents["start_url"]).netloc

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from adp_resources.resources import resources
 from adp_service.cli.output import console
+from adp_service.cli.protections import protections_table
 from adp_service.platform import Platform
 from runtimes.errors import PlatformError
 from runtimes.llm.providers import BUILTIN, choose_model
@@ -48,6 +49,7 @@ def doctor() -> None:
         mark = "[green]ok[/]" if finding.well else "[red]bad[/]"
         table.add_row(mark, finding.subject, finding.said, finding.remedy)
     console.print(table)
+    console.print(asyncio.run(protections_table(platform.settings)))
     if not all(finding.well for finding in found):
         raise typer.Exit(1)
 

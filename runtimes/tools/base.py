@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
+from runtimes.tools.allowance import Allowance
 
 if TYPE_CHECKING:
     from runtimes.llm.base import ChatModel
@@ -47,14 +48,21 @@ class Workbench:
     def prepare_session(self) -> None:
         """Begin to make the sandbox, which takes as long as a few runs in it, while the model thinks."""
         if self._opening is None:
-            opening = self.services.sandboxes.session(limits=self.services.limits)
-            self._opening = asyncio.create_task(self._stack.enter_async_context(opening))
+            self._opening = asyncio.create_task(self._open_session())
 
     async def session(self) -> Session:
-        """The episode's sandbox: its files last from step to step and are gone with the episode."""
+        """The episode's sandbox: its files last from step to step and are gone with the episode.
+
+        Raises ToolError for constraints of the task that cannot be read.
+        """
         self.prepare_session()
         assert self._opening is not None
         return await self._opening
+
+    async def _open_session(self) -> Session:
+        allowance = Allowance.of_task(self.task, self.services.limits)
+        opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
+        return await self._stack.enter_async_context(opening)
 
     async def page(self) -> WebPage:
         """The episode's page in a browser context of its own, at the task's start address."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtimes.contracts import TaskSpec
-from runtimes.errors import ToolError
+from runtimes.tools.allowance import allowed_domains
 
 SHOP_HOST = "shop.test"
 SHOP_URL = f"http://{SHOP_HOST}/"
@@ -34,16 +33,9 @@ class Guard:
     @classmethod
     def of_task(cls, task: TaskSpec) -> Guard:
         """Raises ToolError where `constraints.allowed_domains` is no list of hosts."""
-        allowed: Any = task.constraints.get("allowed_domains")
-        if allowed is None:
+        if task.constraints.get("allowed_domains") is None:
             return cls()
-        if not isinstance(allowed, list | tuple) or not all(isinstance(entry, str) for entry in allowed):
-            raise ToolError(
-                "system_error",
-                f"The task's constraints.allowed_domains is {allowed!r}.",
-                'It must be a list of host names, such as ["example.com"].',
-            )
-        return cls(tuple(entry.strip().lower().removeprefix("*.") for entry in allowed))
+        return cls(allowed_domains(task))
 
     def refusal(self, url: str) -> str:
         """Why a request to `url`, as the browser wrote it, is refused; empty when it may go."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import psutil
 
-JAILS_AND_BROWSERS = ("bwrap", "chrom")
+from sandbox.inside.runner import PYTHON
+
+# The first words of each command line; a sandbox's are those of the python that its slot starts with.
+JAILS_AND_BROWSERS = {"jail": f"{PYTHON} -I -B -c", "browser": "chrom"}
 
 
 def jails_and_browsers(root_pid: int) -> dict[str, list[psutil.Process]]:
-    """The living descendants of a process that are sandboxes (`bwrap`) or browsers (`chrom`)."""
+    """The living descendants of a process that are sandboxes or browsers."""
     found: dict[str, list[psutil.Process]] = {name: [] for name in JAILS_AND_BROWSERS}
     for process in psutil.Process(root_pid).children(recursive=True):
         try:
             command = process.cmdline()
         except psutil.Error:
             continue
-        for name, members in found.items():
-            if command and name in command[0]:
-                members.append(process)
+        for name, words in JAILS_AND_BROWSERS.items():
+            if words in " ".join(command[:4]):
+                found[name].append(process)
     return found
 
 

@@ -15,6 +15,8 @@ from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser import BrowserPool
 from sandbox import Limits, SandboxPool, SandboxUnavailable
+from sandbox.backends.base import SlotKind
+from sandbox.slot import Slot
 from tests.runtimes.scripted import (
     ScriptedModel,
     call,
@@ -173,9 +175,9 @@ async def test_an_unreachable_model_is_our_failure_and_the_steps_so_far_are_kept
 class NoJails:
     """A sandbox backend on a machine that cannot make jails."""
 
-    protections: tuple[str, ...] = ()
+    name = "none"
 
-    async def start(self, limits: Limits) -> Any:
+    async def start(self, kind: SlotKind) -> Slot:
         raise SandboxUnavailable("No jail can be made.", "Install bubblewrap.")
 
 
@@ -318,7 +320,7 @@ async def test_a_cancelled_episode_ends_at_once_and_leaves_no_sandbox() -> None:
         going.cancel()
         with pytest.raises(asyncio.CancelledError):
             await going
-        assert not opened.sandboxes._jails
+        assert opened.sandboxes.slots_in_use == 0
 
 
 async def test_health_names_what_is_missing() -> None:
