@@ -129,8 +129,10 @@ class Slot:
         self._loop.add_reader(self._exit, self._reap)
         self._loop.add_reader(control.fileno(), self._hear)
 
-    async def runner(self, seconds: float = READY_SECONDS) -> Runner:
+    async def runner(self, seconds: float | None = None) -> Runner:
         """The runner that stands by, once there is one. Raises SlotLost, also if there is none in time."""
+        if seconds is None:
+            seconds = READY_SECONDS
         deadline = self._loop.time() + seconds
         # Anew each time, as one that stood by may have been forgotten since.
         while not self._ready.done():

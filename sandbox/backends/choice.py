@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.profiles import PLAIN
 from sandbox.runs import Program, perform
 from sandbox.slot import SlotLost
+
+_log = logging.getLogger(__name__)
 
 # Runs where `claimed` names the protections, and fails with those of them that do not hold.
 CANARY = """
@@ -129,8 +132,13 @@ async def choose(name: str, minimum: Set[str], cgroup: str | None = None) -> Bac
     problems = []
     for make in BACKENDS.values() if name == "auto" else [BACKENDS[name]]:
         found = await examine(make(groups))
+        if found.problem:
+            # A busy host may fail once; to fall back to a weaker one takes more than that.
+            found = await examine(make(groups))
         lacking = minimum - set(found.protections)
         if found.backend is not None and not lacking:
+            if problems:
+                _log.warning("the sandbox falls back to %s: %s", found.name, " ".join(problems))
             return found.backend
         problems.append(
             f"{found.name}: {found.problem or 'it is without ' + ', '.join(sorted(lacking)) + '.'}"

@@ -49,12 +49,16 @@ def receive(socket: _socket.socket) -> tuple[bytes, list[int]]:
     Raises OSError, BlockingIOError where the socket does not block and nothing is there.
     """
     space = _socket.CMSG_SPACE(8 * DESCRIPTOR_BYTES)
-    message, ancillary, _, _ = socket.recvmsg(INLINE_BYTES, space, _socket.MSG_CMSG_CLOEXEC)
+    message, ancillary, flags, _ = socket.recvmsg(INLINE_BYTES, space, _socket.MSG_CMSG_CLOEXEC)
     descriptors = []
     for level, kind, data in ancillary:
         if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
             for at in range(0, len(data) - len(data) % DESCRIPTOR_BYTES, DESCRIPTOR_BYTES):
                 descriptors.append(int.from_bytes(data[at : at + DESCRIPTOR_BYTES], sys.byteorder))
+    if flags & _socket.MSG_CTRUNC:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise OSError("not all descriptors that were handed over could be taken")
     return message, descriptors
 
 

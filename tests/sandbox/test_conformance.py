@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -238,17 +239,33 @@ SHELL = [
     Example("is too long", "x" * 200_000, "", "runtime_error", 126),
 ]  # fmt: skip
 
-FRESH = {
+AFRESH = {
     *("prints", "raises", "misses a module", "imports from its workspace", "is at home", "handles its exit"),
     *("sees this environment", "holds three descriptors", "leads a session", "starts a child"),
 }
+"""The code that is also run in a python of its own, on every host."""
+
+EXAMPLES = [
+    *(("code", example) for example in CODE + LIMITS_AND_WALLS),
+    *(("fresh", example) for example in CODE if example.name in AFRESH),
+    *(("shell", example) for example in SHELL),
+]
+PROGRAMS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "code": lambda code: {"code": code},
+    "fresh": lambda code: {"code": code, "fresh": True},
+    "shell": lambda script: {"shell": script},
+    "script": lambda code: {"argv": ["python3", "main.py"]},
+}
+"""What to run an example's program with, in each way to run it."""
 
 SEEN: dict[str, str] = {}
-"""Standard error of each example on the host where it ran first."""
+"""Standard error of each example on the host where it ended first."""
 
 
-def name(example: Example) -> str:
-    return example.name
+async def run(pool: Any, way: str, example: Example) -> Result:
+    files = {**example.files, "main.py": example.program.encode()} if way == "script" else example.files
+    result: Result = await pool.run(**PROGRAMS[way](example.program), limits=example.limits, files=files)
+    return result
 
 
 def check(example: Example, result: Result) -> None:
@@ -256,23 +273,26 @@ def check(example: Example, result: Result) -> None:
         pytest.skip(f"untested here: this needs {example.needs}")
     wanted = (example.status, example.exit_code, example.signal, example.stdout)
     assert (result.status, result.exit_code, result.signal, result.stdout) == wanted, result.stderr
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def results(host: Any) -> AsyncIterator[dict[tuple[str, Example], asyncio.Task[Result]]]:
+    """All examples on a host, as many at once as it has slots: one by one they would take twice as long."""
+    tasks = {(way, example): asyncio.create_task(run(host, way, example)) for way, example in EXAMPLES}
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+@pytest.mark.parametrize(("way", "example"), EXAMPLES, ids=[f"{way} {each.name}" for way, each in EXAMPLES])
+async def test_every_host_agrees(
+    results: dict[tuple[str, Example], asyncio.Task[Result]], way: str, example: Example
+) -> None:
+    result = await results[way, example]
+    check(example, result)
     if not example.stderr_differs:
         assert result.stderr == SEEN.setdefault(example.name, result.stderr)
-
-
-@pytest.mark.parametrize("example", CODE + LIMITS_AND_WALLS, ids=name)
-async def test_code(host: Any, example: Example) -> None:
-    check(example, await host.run(code=example.program, limits=example.limits, files=example.files))
-
-
-@pytest.mark.parametrize("example", [example for example in CODE if example.name in FRESH], ids=name)
-async def test_code_in_a_python_of_its_own(host: Any, example: Example) -> None:
-    check(example, await host.run(code=example.program, fresh=True, files=example.files))
-
-
-@pytest.mark.parametrize("example", SHELL, ids=name)
-async def test_shell(host: Any, example: Example) -> None:
-    check(example, await host.run(shell=example.program, limits=example.limits))
 
 
 @pytest.mark.parametrize(
@@ -323,16 +343,11 @@ UNLIKE_A_SCRIPT = {"is a script", "holds a lone surrogate"}
 """Programs that ask for the very difference: a script has a file, with an encoding."""
 
 
-@pytest.mark.parametrize("example", CODE, ids=name)
-async def test_code_is_run_as_the_interpreter_runs_a_script(here: SandboxPool, example: Example) -> None:
-    if example.name in UNLIKE_A_SCRIPT:
+@pytest.mark.parametrize("way", ["fresh", "script"])
+@pytest.mark.parametrize("example", CODE, ids=[example.name for example in CODE])
+async def test_code_is_run_as_the_interpreter_runs_a_script(
+    here: SandboxPool, way: str, example: Example
+) -> None:
+    if way == "script" and example.name in UNLIKE_A_SCRIPT:
         pytest.skip("a script differs here by its nature")
-    source = example.program.encode()
-    result = await here.run(argv=["python3", "main.py"], files={**example.files, "main.py": source})
-    wanted = (example.status, example.exit_code, example.signal, example.stdout)
-    assert (result.status, result.exit_code, result.signal, result.stdout) == wanted, result.stderr
-
-
-@pytest.mark.parametrize("example", CODE, ids=name)
-async def test_a_python_of_its_own_makes_no_difference(here: SandboxPool, example: Example) -> None:
-    check(example, await here.run(code=example.program, fresh=True, files=example.files))
+    check(example, await run(here, way, example))

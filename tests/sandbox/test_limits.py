@@ -65,8 +65,8 @@ FLOOD_AT_ONCE = "import os; os.write(1, b'x' * 60_000)"
 SMALL = Limits(tmp_mb=8, inodes=100)
 
 CROSSINGS = [
-    ("timeout", "import time; time.sleep(60)", Limits(wall_seconds=0.5)),
-    ("timeout", COMPUTE, Limits(wall_seconds=0.5)),
+    ("timeout", "import time; time.sleep(60)", Limits(wall_seconds=0.3)),
+    ("timeout", COMPUTE, Limits(wall_seconds=0.3)),
     ("cpu_limit", COMPUTE, Limits(cpu_seconds=1)),
     ("cpu_limit", IGNORE_THE_SIGNAL, Limits(cpu_seconds=1)),
     ("cpu_limit", COMPUTE_IN_FIVE, Limits(cpu_seconds=1, processes=20)),
@@ -111,20 +111,19 @@ async def test_a_step_that_crosses_a_limit(pool: SandboxPool, status: str, code:
 
 
 @pytest.mark.parametrize(
-    ("status", "script"),
+    ("status", "script", "limits"),
     [
-        ("timeout", "sleep 60 & sleep 60"),
-        ("process_limit", "for i in $(seq 30); do sleep 60 & done; wait"),
-        ("disk_limit", "head -c 3000000 /dev/zero > a"),
-        ("output_limit", "yes"),
-        ("output_limit", "yes >&2"),
-        ("cpu_limit", "while :; do :; done"),
+        ("timeout", "sleep 60 & sleep 60", Limits(wall_seconds=0.3)),
+        ("cpu_limit", "while :; do :; done", Limits(cpu_seconds=1)),
+        ("process_limit", "for i in $(seq 30); do sleep 60 & done; wait", Limits()),
+        ("disk_limit", "head -c 3000000 /dev/zero > a", Limits(file_mb=1)),
+        ("output_limit", "yes", Limits()),
+        ("output_limit", "yes >&2", Limits()),
     ],
 )
-async def test_a_script_that_crosses_a_limit(pool: SandboxPool, status: str, script: str) -> None:
-    limits = Limits(wall_seconds=1, cpu_seconds=30, file_mb=1)
-    if status == "cpu_limit":
-        limits = Limits(cpu_seconds=1)
+async def test_a_script_that_crosses_a_limit(
+    pool: SandboxPool, status: str, script: str, limits: Limits
+) -> None:
     assert (await pool.run(shell=script, limits=limits)).status == status
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from sandbox import Limits, SandboxError, SandboxPool
 from sandbox import pool as pool_module
+from sandbox import slot as slot_module
 from sandbox.cgroups import find_parent
 from tests.sandbox.conftest import (
     Holdings,
@@ -47,6 +48,13 @@ def stop_init(marker: str) -> None:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a slot that does not do what it is told up sooner than a busy host should."""
+    monkeypatch.setattr(slot_module, "STOP_SECONDS", 1.0)
+    monkeypatch.setattr(slot_module, "READY_SECONDS", 1.0)
+
+
+@pytest.fixture
 async def one() -> AsyncIterator[SandboxPool]:
     """A pool for one run at a time."""
     async with SandboxPool(slots=1, backend="zygote") as pool:
@@ -54,6 +62,7 @@ async def one() -> AsyncIterator[SandboxPool]:
         yield pool
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("attack", [kill_init, kill_launcher, stop_init])
 async def test_a_run_whose_slot_dies_is_repeated_on_another(
     one: SandboxPool, marker: str, attack: Callable[[str], None]
@@ -112,6 +121,7 @@ async def test_a_session_that_loses_its_slot_says_so_and_starts_anew(
         assert alive(marker) == []
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_slot_that_does_not_get_ready_again_is_lost(one: SandboxPool) -> None:
     async with one.session() as session:
         assert (await session.run(code="print(1)")).ok
