@@ -129,7 +129,7 @@ async def choose(name: str, minimum: Set[str], cgroup: str | None = None) -> Bac
     if not os.path.exists("/proc/self/status"):  # noqa: ASYNC240 - no disk is asked
         raise SandboxUnavailable("There is no /proc here.", "Mount it: `mount -t proc proc /proc`.")
     groups = await asyncio.to_thread(find_parent, cgroup)
-    problems = []
+    problems: list[str] = []
     for make in BACKENDS.values() if name == "auto" else [BACKENDS[name]]:
         found = await examine(make(groups))
         if found.problem:
