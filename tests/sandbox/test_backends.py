@@ -25,6 +25,7 @@ from sandbox.cgroups import Parent
 from sandbox.profiles import Layer, Profile
 from tests.sandbox.conftest import alive, eventually, lingering, seen
 from tests.sandbox.hosts import NOBODY, SYSTEM_PYTHON, pool_of
+from tests.sandbox.traces import control_groups
 
 PROGRAMS = {"nsjail": "nsjail", "bubblewrap": "bwrap"}
 """The backends that let a program of the host build the jail, and the program."""
@@ -259,5 +260,5 @@ def traces() -> dict[str, object]:
         "descriptors": own.num_fds(),
         "mounts": mounts,
         "folders": sorted(Path("/tmp").glob("nsjail.*")),
-        "control groups": sorted(Path("/sys/fs/cgroup").glob(f"**/sandbox-*-{os.getpid()}-*")),
+        "control groups": control_groups(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatch
 from pathlib import Path
 
 import psutil
@@ -32,8 +33,14 @@ def _mounts() -> set[str]:
 
 
 def _control_groups() -> set[str]:
-    """Those of this process: their names hold its pid."""
-    return {f"control group {path}" for path in Path("/sys/fs/cgroup").rglob(f"sandbox-*-{os.getpid()}-*")}
+    return {f"control group {path}" for path in control_groups()}
+
+
+def control_groups() -> list[Path]:
+    """Those of this process, whose names hold its pid; others may come and go meanwhile."""
+    wanted = f"sandbox-*-{os.getpid()}-*"
+    walk = os.walk("/sys/fs/cgroup")
+    return sorted(Path(top, name) for top, names, _ in walk for name in names if fnmatch(name, wanted))
 
 
 def _folders() -> set[str]:
