@@ -20,7 +20,7 @@ from sandbox.inside.wire import memory_file
 
 # In the order they import each other.
 PROGRAM = ("wire", "figures", "program")
-SLOT = (*PROGRAM, "interpreter", "jail", "usage", "runner", "fork_hook", "init")
+SLOT = (*PROGRAM, "interpreter", "usage", "jail", "runner", "fork_hook", "init")
 READY_MADE = (*SLOT, "ready_made")
 ZYGOTE = (*SLOT, "preload", "kernel", "zygote")
 NSJAIL = (*ZYGOTE, "nsjail")

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from sandbox.errors import SandboxUnavailable
+from sandbox.inside.wire import write_all
 
 OPENAT2 = 437
 """The same number on x86_64 and aarch64: calls younger than 2019 share one table."""
@@ -112,9 +113,7 @@ def replace_file(folder: int, name: str, data: bytes, owner: tuple[int, int] | N
     with making_files_for(owner):
         descriptor = openat2(folder, draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            write_all(descriptor, data)
             os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.addresses import EgressPolicy
 from sandbox.backends.base import Backend, SlotKind
@@ -22,6 +22,8 @@ from sandbox.profiles import Profile, installed_profiles, profile_for
 from sandbox.runs import Program, perform, put_files, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
+
+T = TypeVar("T")
 
 RUNS_A_SLOT = 1000
 """A slot is replaced after so many: whatever the kernel might gather for it does not grow for ever."""
@@ -193,6 +195,7 @@ class SandboxPool:
         backend = await self._ready_backend()
         slot = self._take_idle(wanted.kind)
         while slot is not None and slot.broken:
+            self.lost_slots += 1
             await self._kill(slot)
             slot = self._take_idle(wanted.kind)
         if slot is None:
@@ -289,9 +292,7 @@ class SandboxPool:
                 await self.put_back(slot)
             return slot
 
-        task = asyncio.create_task(start())
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        task = self._in_background(start())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -300,6 +301,13 @@ class SandboxPool:
             if task.done() and not task.exception():
                 self._idle.setdefault(kind, []).append(task.result())
             raise
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task that `close` waits for."""
+        task = asyncio.create_task(work)
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+        return task
 
     def _start_a_second(self, kind: SlotKind) -> None:
         """While a slot makes itself ready after a run, another takes the next, which so need not wait.
@@ -313,13 +321,9 @@ class SandboxPool:
         async def start(backend: Backend) -> None:
             # Should it fail, so will the next that is needed, which has somebody to tell.
             with suppress(SandboxError):
-                slot = await backend.start(kind)
-                self._alive[slot] = kind
-                await self.put_back(slot)
+                await self.put_back(await self._start(backend, kind))
 
-        task = asyncio.create_task(start(self._backend))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        self._in_background(start(self._backend))
 
     async def _let_the_oldest_go(self) -> None:
         """Slots of a kind that nobody asks for any more should not hold memory for ever."""

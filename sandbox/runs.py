@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from sandbox.bootstrap import PROGRAM, boot_file
 from sandbox.contracts import Limits, Result
 from sandbox.inside.figures import FIGURES
-from sandbox.inside.wire import Bounds
+from sandbox.inside.wire import SHARED_MEMORY_FOLDER, Bounds
 from sandbox.output import Output
 from sandbox.profiles import MATPLOTLIB_FOLDER
 from sandbox.slot import Ended, Slot
 from sandbox.verdict import judge
-from sandbox.workspace import SHARED_MEMORY_FOLDER, Workspace
+from sandbox.workspace import Workspace
 
 MOST_FILES = 1000
 MOST_FILE_BYTES = 64 << 20

@@ -96,6 +96,7 @@ class Interpreter:
         ours.setblocking(False)
         nonce = secrets.token_bytes(8)
         answer = []
+        problem = "the interpreter is gone"
         try:
             with theirs, self._in_use():
                 listens = self._slot.hand(self._channel, [kind.encode(), nonce], (theirs.fileno(),))
@@ -108,7 +109,10 @@ class Interpreter:
                 self._original._copies.add(copy)
                 return copy
         except TimeoutError:
-            pass
+            # What it may yet answer nobody could tell from its next answer: the slot is lost with it.
+            problem = (
+                f"the interpreter did not answer within {FORK_SECONDS:.0f} s, and was ended with its files"
+            )
         except BaseException:
             ours.close()
             raise
@@ -118,9 +122,7 @@ class Interpreter:
                 "A snapshot would be without the threads that run in the session.",
                 "Let its code join them before.",
             )
-        raise SandboxError(
-            f"No {kind} could be made: the interpreter is gone.", "Start over in this session."
-        )
+        raise SandboxError(f"No {kind} could be made: {problem}.", "Start over in this session.")
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -168,7 +170,8 @@ class Session:
     ) -> Result:
         """Run python code, a `sh` script or a program in the workspace, with empty stdin.
 
-        Every process it started is dead when this returns. Python code can import modules of the workspace.
+        Every process it started is dead when this returns, and the session's interpreter untouched, whatever
+        limit it crossed. Python code can import modules of the workspace.
         Raises ValueError unless exactly one of the three is given, SandboxError when the slot is lost, and
         with it the files. Cancelling it costs the session its slot too.
         """

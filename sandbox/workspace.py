@@ -18,10 +18,8 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from sandbox.contracts import File
+from sandbox.inside.wire import SHARED_MEMORY_FOLDER
 from sandbox.kernel import make_folders, open_to_read, replace_file
-
-SHARED_MEMORY_FOLDER = ".shm"
-"""Where /dev/shm of a jail points: never collected."""
 
 LARGEST_NAME, LARGEST_PATH = 255, 4095  # in bytes
 DEEPEST_FOLDER, MOST_NAMES, MOST_FIGURES = 64, 50_000, 20

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox.cgroups import Group, Parent
 from sandbox.errors import SandboxUnavailable
 from sandbox.inside.wire import WORKSPACE, memory_file
 from sandbox.profiles import Profile
@@ -85,6 +86,32 @@ class Backend(Protocol):
         ...
 
 
+@contextmanager
+def control_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The host's end and the slot's of what init is spoken to by.
+
+    The slot's is closed at the end, so that its death shows at the other; the host's if no slot came of it.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        try:
+            yield ours, theirs
+        except BaseException:
+            ours.close()
+            raise
+
+
+@asynccontextmanager
+async def new_group(parent: Parent, name: str) -> AsyncIterator[Group]:
+    """A control group in `parent`, from then on the slot's to end if one came of it."""
+    group = Group.create(parent, name)
+    try:
+        yield group
+    except BaseException:
+        await group.end()
+        raise
+
+
 async def start_slot(
     command: list[str],
     descriptors: tuple[int, ...],
@@ -95,32 +122,24 @@ async def start_slot(
 ) -> Slot:
     """Start `command`, which itself joins `traits.group`, and wait until a runner stands by in its slot.
 
-    `control` is the pair of sockets between host and init, `descriptors` what the command inherits besides,
-    `explain` turns what it wrote on its stderr before it failed into an error.
+    `control` is a `control_pair`, `descriptors` what the command inherits besides; `explain` turns what it
+    wrote on its stderr before it failed into an error.
     """
     ours, theirs = control
-    with ExitStack() as owned:
-        words = memory_file(b"")
-        owned.callback(os.close, words)
-        owned.enter_context(theirs)
+    words = memory_file(b"")
+    try:
         ours.setblocking(False)
-        try:
-            process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond, and asyncio's does no less
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=words,
-                env=environment,
-                cwd="/",
-                pass_fds=(theirs.fileno(), *descriptors),
-                # A Ctrl-C at the host's terminal is for the host, which then ends its slots in order.
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            if traits.group is not None:
-                await traits.group.end()
-            raise
+        process = subprocess.Popen(  # noqa: ASYNC220 - forks in a millisecond, and asyncio's does no less
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            env=environment,
+            cwd="/",
+            pass_fds=(theirs.fileno(), *descriptors),
+            # A Ctrl-C at the host's terminal is for the host, which then ends its slots in order.
+            start_new_session=True,
+        )
         slot = Slot(process, ours, traits)
         # Ours must be the only end but the slot's: its death shows as the end of the stream.
         theirs.close()
@@ -133,4 +152,6 @@ async def start_slot(
         except BaseException:
             await slot.kill()
             raise
-    return slot
+        return slot
+    finally:
+        os.close(words)

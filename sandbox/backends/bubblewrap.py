@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import socket
 
-from sandbox.backends.base import SlotKind, start_slot
+from sandbox.backends.base import SlotKind, control_pair, new_group, start_slot
 from sandbox.backends.bubblewrap_command import jail_command
 from sandbox.backends.programs import as_stranger, find_program, held, joining
 from sandbox.backends.protections import HARDENING, NAMESPACES
@@ -44,19 +43,22 @@ class Bubblewrap:
         drop_root = [] if uid is None else as_stranger(uid)
         system_calls = memory_file(build_filter(platform.machine()))
         etc = [memory_file(text.encode()) for text in ETC_FILES.values()]
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        inside = (theirs.fileno(), kind.proxy_port, kind.packages())
-        with theirs, held(system_calls, *etc), held(await boot_file(READY_MADE, inside)) as (boot,):
+        inside = (kind.proxy_port, kind.packages())
+        with (
+            held(system_calls, *etc),
+            control_pair() as control,
+            held(await boot_file(READY_MADE, (control[1].fileno(), *inside))) as (boot,),
+        ):
             jail = jail_command(bwrap, kind, system_calls, dict(zip(ETC_FILES, etc, strict=True)))
-            group = Group.create(self._groups, str(next(self._names)))
-            return await start_slot(
-                [*joining(group), *drop_root, *jail, *boot_command(boot)],
-                (system_calls, *etc, boot),
-                {},
-                (ours, theirs),
-                self._traits(uid, group),
-                lambda words: _unavailable(words, kind),
-            )
+            async with new_group(self._groups, str(next(self._names))) as group:
+                return await start_slot(
+                    [*joining(group), *drop_root, *jail, *boot_command(boot)],
+                    (system_calls, *etc, boot),
+                    {},
+                    control,
+                    self._traits(uid, group),
+                    lambda words: _unavailable(words, kind),
+                )
 
     def _traits(self, uid: int | None, group: Group) -> Traits:
         protections = (*NAMESPACES, *HARDENING, *self._groups.protections())

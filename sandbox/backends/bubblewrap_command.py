@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sandbox.backends.base import SlotKind
 from sandbox.backends.system import DEVICES, system_folders
-from sandbox.inside.wire import WORKSPACE
-from sandbox.workspace import SHARED_MEMORY_FOLDER
+from sandbox.inside.wire import SHARED_MEMORY_FOLDER, WORKSPACE
 
 
 def jail_command(bwrap: str, kind: SlotKind, seccomp: int, files: dict[str, int]) -> list[str]:

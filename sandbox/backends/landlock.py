@@ -7,10 +7,9 @@ import itertools
 import os
 import platform
 import secrets
-import socket
 import tempfile
 
-from sandbox.backends.base import SlotKind, start_slot
+from sandbox.backends.base import SlotKind, control_pair, new_group, start_slot
 from sandbox.backends.landlock_filter import build_lone_filter
 from sandbox.backends.programs import as_stranger, held, joining
 from sandbox.backends.protections import HARDENING
@@ -60,19 +59,21 @@ class Landlock:
         uid = spare_ids(1) if os.geteuid() == 0 else None
         workspace = f"{tempfile.gettempdir()}/sandbox-{secrets.token_hex(8)}"
         drop_root = [] if uid is None else as_stranger(uid)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         config = _config(kind, workspace, shares_user=uid is None)
-        inside = (theirs.fileno(), tuple(vars(config).values()))
-        with theirs, held(await boot_file(WALLED, inside)) as (boot,):
-            group = Group.create(self._groups, str(next(self._names)))
-            return await start_slot(
-                [*joining(group), *drop_root, *boot_command(boot)],
-                (boot,),
-                _environment(kind, workspace),
-                (ours, theirs),
-                self._traits(uid, group),
-                _unavailable,
-            )
+        inside = tuple(vars(config).values())
+        with (
+            control_pair() as control,
+            held(await boot_file(WALLED, (control[1].fileno(), inside))) as (boot,),
+        ):
+            async with new_group(self._groups, str(next(self._names))) as group:
+                return await start_slot(
+                    [*joining(group), *drop_root, *boot_command(boot)],
+                    (boot,),
+                    _environment(kind, workspace),
+                    control,
+                    self._traits(uid, group),
+                    _unavailable,
+                )
 
     def _traits(self, uid: int | None, group: Group) -> Traits:
         protections = (

@@ -6,12 +6,11 @@ import fcntl
 import itertools
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from sandbox.backends.base import SlotKind, start_slot
+from sandbox.backends.base import SlotKind, control_pair, new_group, start_slot
 from sandbox.backends.nsjail_command import etc_files, jail_command
 from sandbox.backends.programs import as_stranger, find_program, held, joining
 from sandbox.backends.protections import HARDENING, NAMESPACES
@@ -53,24 +52,23 @@ class Nsjail:
         uid, ids, drop_root = self._user()
         config = slot_config(kind, uid, [])
         etc = memory_file(etc_files(config.files).encode())
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        inside = (theirs.fileno(), tuple(vars(config).values()))
+        inside = tuple(vars(config).values())
         with (
-            theirs,
             held(etc),
-            held(await boot_file(NSJAIL, inside)) as (boot,),
+            control_pair() as control,
+            held(await boot_file(NSJAIL, (control[1].fileno(), inside))) as (boot,),
             _without_litter(nsjail, uid),
         ):
-            jail = jail_command(nsjail, config, etc, ids, kind.environment(), (theirs.fileno(), boot))
-            group = Group.create(self._groups, str(next(self._names)))
-            return await start_slot(
-                [*joining(group), *drop_root, *dying_with_us, *jail, *boot_command(boot)],
-                (etc, boot),
-                {},
-                (ours, theirs),
-                self._traits(uid, group),
-                lambda words: _unavailable(words, kind),
-            )
+            jail = jail_command(nsjail, config, etc, ids, kind.environment(), (control[1].fileno(), boot))
+            async with new_group(self._groups, str(next(self._names))) as group:
+                return await start_slot(
+                    [*joining(group), *drop_root, *dying_with_us, *jail, *boot_command(boot)],
+                    (etc, boot),
+                    {},
+                    control,
+                    self._traits(uid, group),
+                    lambda words: _unavailable(words, kind),
+                )
 
     def _user(self) -> tuple[int, list[tuple[int, int, int]], list[str]]:
         """Who nsjail is on the host, the ids to be mapped, and the start of a command that becomes it."""

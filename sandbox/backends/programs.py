@@ -44,12 +44,12 @@ exec "$@"
 """
 
 
-def joining(group: Group | None) -> list[str]:
-    """The start of a command that moves into `group` first, if any, so that whatever it forks is born there.
+def joining(group: Group) -> list[str]:
+    """The start of a command that moves into `group` first, so that whatever it forks is born there.
 
     The shell may add to the environment of the command.
     """
-    return [] if group is None else ["/bin/sh", "-c", JOIN, "sh", *group.entrances(), "--"]
+    return ["/bin/sh", "-c", JOIN, "sh", *group.entrances(), "--"]
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import socket
 
-from sandbox.backends.base import SlotKind, start_slot
+from sandbox.backends.base import SlotKind, control_pair, new_group, start_slot
+from sandbox.backends.programs import held
 from sandbox.backends.protections import HARDENING, NAMESPACES
 from sandbox.backends.refusals import way_out
 from sandbox.backends.system import DEVICES, ETC_FILES, system_folders
@@ -15,7 +15,8 @@ from sandbox.backends.user import has_capability, spare_ids
 from sandbox.bootstrap import ZYGOTE, boot_command, boot_file
 from sandbox.cgroups import Group, Parent
 from sandbox.errors import SandboxUnavailable
-from sandbox.inside.zygote import SHARED_MEMORY, Config
+from sandbox.inside.wire import SHARED_MEMORY_FOLDER, WORKSPACE
+from sandbox.inside.zygote import Config
 from sandbox.seccomp import INIT_CALLS, build_filter, build_runner_filter
 from sandbox.slot import Slot, Traits
 
@@ -25,7 +26,7 @@ class Zygote:
 
     name = "zygote"
 
-    def __init__(self, groups: Parent | None = None) -> None:
+    def __init__(self, groups: Parent) -> None:
         self._rooted = os.geteuid() == 0
         self._groups = groups
         self._names = itertools.count()
@@ -34,39 +35,32 @@ class Zygote:
         """See `Backend.start`."""
         # Were root itself to stand for the code's user, no limit would count its processes.
         first_id = spare_ids(2) if self._rooted else 0
-        group = Group.create(self._groups, str(next(self._names))) if self._groups else None
-        config = slot_config(kind, first_id, group.entrances() if group else [])
-        traits = Traits(
-            protections=(*NAMESPACES, *HARDENING, "bounded_inodes", *self._more()),
+        async with new_group(self._groups, str(next(self._names))) as group:
+            config = slot_config(kind, first_id, group.entrances())
+            inside = tuple(vars(config).values())
+            with (
+                control_pair() as control,
+                held(await boot_file(ZYGOTE, (control[1].fileno(), inside))) as (boot,),
+            ):
+                return await start_slot(
+                    boot_command(boot),
+                    (boot,),
+                    kind.environment(),
+                    control,
+                    self._traits(first_id, group),
+                    lambda words: _unavailable(words, kind),
+                )
+
+    def _traits(self, first_id: int, group: Group) -> Traits:
+        protections = (*NAMESPACES, *HARDENING, "bounded_inodes", *self._groups.protections())
+        return Traits(
+            (*protections, "ids_of_its_own") if self._rooted else protections,
             file_owner=(first_id + 1, first_id + 1) if self._rooted else None,
             # Without ids of their own, the launcher and init have the runner's.
             own_processes=0 if self._rooted else 2,
             reusable=True,
             group=group,
         )
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            file = await boot_file(ZYGOTE, (theirs.fileno(), tuple(vars(config).values())))
-        except BaseException:
-            ours.close()
-            theirs.close()
-            if group is not None:
-                await group.end()
-            raise
-        try:
-            return await start_slot(
-                boot_command(file),
-                (file,),
-                kind.environment(),
-                (ours, theirs),
-                traits,
-                lambda words: _unavailable(words, kind),
-            )
-        finally:
-            os.close(file)
-
-    def _more(self) -> tuple[str, ...]:
-        return ("ids_of_its_own",) * self._rooted + (self._groups.protections() if self._groups else ())
 
 
 def slot_config(kind: SlotKind, first_id: int, entrances: list[str]) -> Config:
@@ -79,7 +73,7 @@ def slot_config(kind: SlotKind, first_id: int, entrances: list[str]) -> Config:
         # Root in a container is seldom given this right.
         mounts_as_host=first_id != 0 and has_capability("CAP_SYS_ADMIN"),
         mounts=[(folder, folder) for folder in folders] + kind.layers(),
-        links=[*links, ("/dev/shm", f"/tmp/{SHARED_MEMORY}"), ("/dev/fd", "/proc/self/fd")],
+        links=[*links, ("/dev/shm", f"{WORKSPACE}/{SHARED_MEMORY_FOLDER}"), ("/dev/fd", "/proc/self/fd")],
         files=list(ETC_FILES.items()),
         devices=list(DEVICES),
         tmp_mb=kind.tmp_mb,

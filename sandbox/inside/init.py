@@ -80,6 +80,7 @@ class Init:
         self.uses = 0
         self.number = 0
         self.watch: Watch | None = None
+        self.spares_interpreter = False
         self.stopped = b""
         self.statuses: dict[int, int] = {}
         self.cpu_seconds = 0.0
@@ -104,7 +105,10 @@ class Init:
                 else:
                     self.obey()
             if self.watch and not self.stopped:
-                self.stop(self.watch.crossed(self.cpu_seconds))
+                self.stop(
+                    self.watch.crossed(self.cpu_seconds),
+                    spare=self.interpreter if self.spares_interpreter else 0,
+                )
             if self.statuses:
                 self.tell_who_died()
 
@@ -139,11 +143,12 @@ class Init:
                 self.watch = Watch(
                     self.jail, int(words[0]), float(words[1]) + self.cpu_seconds, int(words[2])
                 )
+                self.spares_interpreter = bool(int(words[3]))
         elif command == b"rest":
             self.watch = None
         elif command == b"stop":
             if int(words[1]) == self.number:
-                self.stop(words[0])
+                self.stop(words[0], spare=self.interpreter)
         elif command == b"end":
             self.uses = int(words[1])
             self.stop(words[0])
@@ -162,14 +167,14 @@ class Init:
             self.jail.end()
             os._exit(0)
 
-    def stop(self, limit: bytes) -> None:
-        """End everything because of `limit`, if any."""
+    def stop(self, limit: bytes, spare: int = 0) -> None:
+        """End everything because of `limit`, if any, but `spare`, the interpreter, and what it started."""
         if limit:
             self.stopped = limit
             self.watch = None
-            send(self.control, b"stopping " + limit)
-            self.jail.kill(0)
-            self.reap(0)
+            if not spare:
+                send(self.control, b"stopping " + limit)
+            self.clear_away(spare)
 
     def tell_who_died(self) -> None:
         # In this order: when both died of a limit, the next runner is ready before the loss is told.
@@ -188,19 +193,18 @@ class Init:
 
     def end_run(self) -> None:
         """Nothing of the run may outlive it; then the next runner stands by."""
-        self.clear_away()
+        self.clear_away(self.interpreter)
         self.report(b"ended", self.runner)
         if not self.keeps_workspace:
             self.jail.renew()
         self.stand_by()
 
-    def clear_away(self) -> None:
-        """Kill what is alive but the interpreter and its descendants, and wait until it is dead."""
-        if not self.interpreter:
-            self.jail.kill(0)
+    def clear_away(self, spare: int) -> None:
+        """Kill what is alive but `spare`, if not 0, and its descendants, and wait until it is dead."""
+        killed = self.jail.kill(spare)
+        if not spare:
             self.reap(0)
             return
-        killed = self.jail.kill(self.interpreter)
         while killed & set(self.jail.processes()):
             self.reap_one(0)
 

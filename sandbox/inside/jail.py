@@ -5,6 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 
+from sandbox.inside.usage import PARENT, stat_fields
 from sandbox.inside.wire import WORKSPACE
 
 
@@ -76,6 +77,13 @@ class Jail:
         return found
 
 
+def link_home(workspace: str, links: list[tuple[str, str]]) -> None:
+    """Let programs find files of the layers in their home."""
+    for name, target in links:
+        os.makedirs(os.path.dirname(f"{workspace}/{name}"), exist_ok=True)
+        os.symlink(target, f"{workspace}/{name}")
+
+
 def signal(pid: int, number: int) -> None:
     try:  # noqa: SIM105 - contextlib takes a millisecond to import
         os.kill(pid, number)
@@ -85,8 +93,5 @@ def signal(pid: int, number: int) -> None:
 
 def parent_of(pid: int) -> int:
     """The parent's pid, 0 when the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            return int(file.read(4096).rpartition(b")")[2].split()[1])
-    except OSError:
-        return 0
+    fields = stat_fields(f"/proc/{pid}")
+    return int(fields[PARENT]) if fields else 0

@@ -10,7 +10,7 @@ import os
 import stat
 
 from sandbox.inside import kernel
-from sandbox.inside.usage import read_file
+from sandbox.inside.usage import stat_fields
 
 BLOCK = 512
 """Bytes of what st_blocks counts."""
@@ -127,7 +127,7 @@ class Space:
 
 
 def is_ending(thread: str) -> bool:
-    fields = read_file(f"{thread}/stat").rpartition(b")")[2].split()
+    fields = stat_fields(thread)
     return not fields or bool(int(fields[FLAGS]) & PF_EXITING)
 
 

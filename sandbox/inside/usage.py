@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 STACK_MB = 8
 """What a process may hold beyond its data segment before the tree counts as over its memory."""
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+PARENT = 1
+"""A field of /proc/PID/stat after the name: the parent's pid."""
 TIMES = slice(11, 15)
 """Fields of /proc/PID/stat after the name: user and system time, its own and of children it waited for."""
 THREADS = 17
@@ -49,7 +51,7 @@ class Watch:
 
     def stats(self) -> list[list[bytes]]:
         """For each process what /proc/PID/stat says after its name; nothing for one that is gone."""
-        return [read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split() for pid in self.jail.processes()]
+        return [stat_fields(f"/proc/{pid}") for pid in self.jail.processes()]
 
     def space_is_over(self) -> bool:
         """See `Jail.space_is_over`; now and then only where it takes long."""
@@ -95,6 +97,11 @@ def tasks(pid: int) -> list[str]:
 def fields_kb(path: str, *names: bytes) -> int:
     """The sum of the named lines, in KiB; 0 for a process that is gone or hides."""
     return sum(int(line.split()[1]) for line in read_file(path).splitlines() if line.startswith(names))
+
+
+def stat_fields(process: str) -> list[bytes]:
+    """What the file `stat` of a folder of /proc says after the name; nothing for a process that is gone."""
+    return read_file(f"{process}/stat").rpartition(b")")[2].split()
 
 
 def read_file(path: str) -> bytes:

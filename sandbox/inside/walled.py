@@ -14,8 +14,8 @@ import sys
 import time
 
 from sandbox.inside import init, kernel, landlock, space
-from sandbox.inside.jail import Jail, parent_of
-from sandbox.inside.usage import THREADS, read_file
+from sandbox.inside.jail import Jail, link_home, parent_of
+from sandbox.inside.usage import THREADS, read_file, stat_fields
 
 
 class Config:
@@ -73,13 +73,6 @@ def start(control: int, values: tuple) -> None:  # type: ignore[type-arg]
     os.waitpid(child, 0)
     jail.end()
     os._exit(0)
-
-
-def link_home(workspace: str, links: list[tuple[str, str]]) -> None:
-    """Let programs find files of the layers in their home."""
-    for name, target in links:
-        os.makedirs(os.path.dirname(f"{workspace}/{name}"), exist_ok=True)
-        os.symlink(target, f"{workspace}/{name}")
 
 
 LOOKS = 5
@@ -195,7 +188,7 @@ def children_of(pid: int) -> list[int]:
 
 def is_dead(pid: int) -> bool:
     """Whether a process only waits to be waited for. Its first thread may be dead long before it."""
-    fields = read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    fields = stat_fields(f"/proc/{pid}")
     return bool(fields) and fields[0] in (b"Z", b"X") and int(fields[THREADS]) <= 1
 
 

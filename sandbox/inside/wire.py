@@ -10,6 +10,8 @@ import os
 import sys
 
 WORKSPACE = "/tmp"
+SHARED_MEMORY_FOLDER = ".shm"
+"""The folder of the workspace that /dev/shm points to."""
 INLINE_BYTES = 1 << 16
 """A larger message travels in a file in memory, handed over with it: a packet must fit a socket's buffer."""
 IN_MEMORY_FILE = b"\0"

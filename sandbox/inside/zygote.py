@@ -11,17 +11,15 @@ import _socket
 import os
 
 from sandbox.inside import init, kernel
-from sandbox.inside.jail import Jail
+from sandbox.inside.jail import Jail, link_home
 from sandbox.inside.preload import preload
-from sandbox.inside.wire import WORKSPACE
+from sandbox.inside.wire import SHARED_MEMORY_FOLDER, WORKSPACE
 
 BUILD = "/mnt"
 """Where the slot's root is put together: a folder that every host has."""
 OLD_ROOT = "/old"
 INIT_ID = 0
 RUNNER_ID = 1000
-SHARED_MEMORY = ".shm"
-"""The folder of the workspace that /dev/shm points to."""
 PRIVATE = kernel.MS_NOSUID | kernel.MS_NODEV
 READ_ONLY = kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID
 
@@ -208,7 +206,7 @@ def harden(config: Config) -> None:
     with open("/proc/sys/net/ipv4/tcp_max_tw_buckets", "w") as file:
         file.write("0")
     kernel.mount("tmpfs", WORKSPACE, "tmpfs", PRIVATE, "size=16m")
-    link_home(config.home_links)
+    link_home(WORKSPACE, config.home_links)
     preload(config.modules, config.paths, config.warm_up)
     kernel.unmount(WORKSPACE)
     # Nothing can be gained by executing a program, and no capability be had that init has not.
@@ -216,17 +214,6 @@ def harden(config: Config) -> None:
     kernel.drop_bounding_set()
     # Last, as it denies much of the above. Init keeps only mount and umount2, for new workspaces.
     kernel.install_filter(kernel.Filter(config.init_filter))
-
-
-def link_home(links: list[tuple[str, str]]) -> None:
-    """Let programs find files of the layers in their home, in folders that are theirs."""
-    for name, target in links:
-        path = f"{WORKSPACE}/{name}"
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder)
-            os.chown(folder, RUNNER_ID, RUNNER_ID)
-        os.symlink(target, path)
 
 
 class ZygoteJail(Jail):
@@ -239,8 +226,10 @@ class ZygoteJail(Jail):
         self.runner_filter = kernel.Filter(config.runner_filter)
         self.home_links = config.home_links
         self.after_fork = compile(config.after_fork, "<after-fork>", "exec")
-        folders = {os.path.dirname(f"{WORKSPACE}/{name}") for name, _ in config.home_links}
-        self.folders = [self.workspace, f"{self.workspace}/{SHARED_MEMORY}", *sorted(folders)]
+        self.shared_memory = f"{self.workspace}/{SHARED_MEMORY_FOLDER}"
+        self.home_folders = sorted(
+            {os.path.dirname(f"{self.workspace}/{name}") for name, _ in self.home_links}
+        )
         self.empty: list[object] = []
 
     def renew(self) -> None:
@@ -250,10 +239,11 @@ class ZygoteJail(Jail):
                 return
             kernel.unmount(self.workspace)
         kernel.mount("tmpfs", self.workspace, "tmpfs", PRIVATE, self.options)
-        shared_memory = f"{self.workspace}/{SHARED_MEMORY}"
-        os.mkdir(shared_memory)
-        os.chmod(shared_memory, 0o1777)
-        link_home(self.home_links)
+        os.mkdir(self.shared_memory)
+        os.chmod(self.shared_memory, 0o1777)
+        link_home(self.workspace, self.home_links)
+        for folder in self.home_folders:
+            os.chown(folder, RUNNER_ID, RUNNER_ID)
         self.empty = self.look()
 
     def is_empty(self) -> bool:
@@ -270,7 +260,7 @@ class ZygoteJail(Jail):
         """
         space = os.statvfs(self.workspace)
         seen: list[object] = [(space.f_bfree, space.f_ffree)]
-        for folder in self.folders:
+        for folder in (self.workspace, self.shared_memory, *self.home_folders):
             status = os.lstat(folder)
             attributes = (status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_nlink)
             times = (status.st_mtime_ns, status.st_ctime_ns)

@@ -23,6 +23,7 @@ from sandbox import SandboxPool, SandboxUnavailable, Session
 from sandbox.backends.choice import BACKENDS
 from sandbox.profiles import installed_profiles
 from tests.sandbox.hosts import pool_of
+from tests.sandbox.traces import control_groups
 
 HOSTS = [(user, backend) for user in ("own", "unprivileged") for backend in BACKENDS]
 """Who runs the pool, and by which backend: what holds for one of these holds for all."""
@@ -95,12 +96,6 @@ def slot_of(marker: str) -> tuple[psutil.Process, psutil.Process]:
     return launcher, init
 
 
-def control_groups() -> set[str]:
-    """The control groups of this process's slots."""
-    named = f"sandbox-*-{os.getpid()}-*"
-    return {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{named}")}
-
-
 def descriptor_kinds() -> Iterator[str]:
     """What each descriptor of this process is of: a file, or a kind such as socket or pipe."""
     for name in os.listdir("/proc/self/fd"):
@@ -123,7 +118,7 @@ class Holdings:
             descriptors=Counter(descriptor_kinds()),
             mounts=Path("/proc/self/mountinfo").read_text(),
             processes=frozenset(child.pid for child in psutil.Process().children(recursive=True)),
-            control_groups=frozenset(control_groups()),
+            control_groups=frozenset(map(str, control_groups())),
         )
 
 

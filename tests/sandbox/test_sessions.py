@@ -139,6 +139,32 @@ async def test_a_run_leaves_the_interpreter_and_its_children_alone(session: Sess
     assert alive(marker) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("import time; time.sleep(60)", "timeout"),
+        ("while True: pass", "cpu_limit"),
+        (
+            "import os\nfor _ in range(3): os.fork()\nheld = bytearray(b'x' * (40 << 20))\nwhile True: pass",
+            "memory_limit",
+        ),
+        ("while True: print('x' * 1000)", "output_limit"),
+        ("open('big', 'wb').write(b'x' * (100 << 20))", "disk_limit"),
+    ],
+)
+async def test_a_run_that_crosses_a_limit_leaves_the_interpreter_alone(
+    pool: SandboxPool, code: str, status: str, marker: str
+) -> None:
+    async with pool.session(limits=Limits(wall_seconds=5, cpu_seconds=1, memory_mb=100)) as session:
+        start = f"import subprocess; x = 6; child = subprocess.Popen({lingering(marker)!r})"
+        assert (await session.step(start)).ok
+        result = await session.run(code=code)
+        assert result.status == status, result
+        after = await session.step("x * 7, child.poll()")
+        assert (after.stdout, after.stderr) == ("(42, None)\n", ""), after
+        assert (await session.run(code="print(1)")).stdout == "1\n"
+
+
 async def test_what_a_run_starts_dies_with_it_although_an_interpreter_lives(
     session: Session, marker: str
 ) -> None:

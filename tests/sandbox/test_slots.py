@@ -24,7 +24,6 @@ from sandbox.cgroups import find_parent
 from tests.sandbox.conftest import (
     Holdings,
     alive,
-    control_groups,
     eventually,
     inits,
     launchers,
@@ -33,6 +32,7 @@ from tests.sandbox.conftest import (
     slot_of,
 )
 from tests.sandbox.hosts import pool_of
+from tests.sandbox.traces import control_groups
 
 
 def kill_init(marker: str) -> None:
@@ -97,6 +97,7 @@ async def test_a_slot_that_dies_idle_is_replaced_and_keeps_nobody_busy(one: Sand
     await asyncio.sleep(0.3)
     assert sum(os.times()[:2]) - before < 0.15
     assert (await one.run(code="print(1)")).stdout == "1\n"
+    assert one.lost_slots == 1
 
 
 @pytest.mark.parametrize("how", ["step", "run"])
