@@ -99,13 +99,40 @@ def check_task_id(task_id: str) -> None:
         )
 
 
+class WebRecord(Struct, kw_only=True, omit_defaults=True):
+    """What a browser step was done to and what it did, enough to do it again in another browser.
+
+    `locator` (and `to_locator` of a drag) is a Playwright selector without refs, `box` the element's
+    x, y, width and height in the viewport, CSS pixels. `snapshot` and `screenshot` are SHA-256 digests, hex:
+    of the observation's whole snapshot, and of a picture beside the trajectories. `error_class` is finer than
+    the step's error type. `timings_ms` names the parts of the step. `tab` counts from 0.
+    """
+
+    ref: str = ""
+    locator: str = ""
+    to_locator: str = ""
+    box: tuple[float, float, float, float] | None = None
+    tab: int = 0
+    url_before: str = ""
+    url_after: str = ""
+    snapshot: str = ""
+    screenshot: str = ""
+    page_changed: bool | None = None
+    dialogs: list[dict[str, str]] = []
+    downloads: list[str] = []
+    popups: list[str] = []
+    blocked: list[str] = []
+    error_class: str = ""
+    timings_ms: dict[str, float] = {}
+
+
 class ExecutionStep(Struct, kw_only=True):
     """One action of an agent and what came of it.
 
     `timestamp` is epoch seconds at the start, `duration` seconds. Steps that one model reply asked for share
     `turn`; the reply itself, raw, is the `message` of the first of them and its tokens are counted there.
-    `observation` is None where nothing came back: the episode ended with the step. `extra` is as in
-    Trajectory.
+    `observation` is None where nothing came back: the episode ended with the step. `web` is None for steps
+    on no page. `extra` is as in Trajectory.
     """
 
     step_id: int | str
@@ -125,6 +152,7 @@ class ExecutionStep(Struct, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = None
+    web: WebRecord | None = None
     extra: dict[str, Any] = {}
 
 
