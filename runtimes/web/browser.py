@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import Health, TaskSpec
@@ -16,6 +16,7 @@ from runtimes.web.guard import SHOP_HOST, Guard
 from runtimes.web.local_sites import LocalSite, LocalSites
 from runtimes.web.memory import MemoryBudget
 from runtimes.web.page import WebPage
+from runtimes.web.recovery import Checkpoint, restored
 from runtimes.web.site import GRADER_HEADER, Shop
 from runtimes.web.watch import Watch
 
@@ -71,25 +72,35 @@ class BrowserPool:
             await self._sites.close()
 
     @asynccontextmanager
-    async def page(self, task: TaskSpec) -> AsyncIterator[WebPage]:
+    async def page(self, task: TaskSpec, checkpoint: Checkpoint | None = None) -> AsyncIterator[WebPage]:
         """A page in a context of its own, at the task's `start_url` or the pool's; waits for a free place.
 
+        With a `checkpoint` it has the cookies and storage of that, and is at its address.
         A start address that does not open is told by the page's first observation. Raises ConfigurationError
         when there is no Chromium, InfrastructureError when it does not work, ToolError for constraints that
         cannot be read.
         """
         guard = Guard.of_task(task)
         start_url = task.constraints.get("start_url") or self._start_url
+        state = None
+        if checkpoint is not None:
+            start_url, state = checkpoint.url or start_url, checkpoint.storage_state
         if not isinstance(start_url, str):
             raise ToolError("system_error", f"The task's start_url {start_url!r} is not an address.")
-        async with self._places, self._budget.place(), self._context(episode=True) as (chromium, context):
+        async with (
+            self._places,
+            self._budget.place(),
+            self._context(state, episode=True) as (chromium, context),
+        ):
             watch = Watch(context, guard)
-            async with answering(chromium, "opening a page"):
-                await watch.start()
-            page = WebPage(
-                watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
-            )
-            await page.start(start_url)
+            async with AsyncExitStack() as starting:
+                async with answering(chromium, "opening a page"):
+                    await watch.start()
+                    await starting.enter_async_context(restored(watch.page, checkpoint))
+                page = WebPage(
+                    watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
+                )
+                await page.start(start_url)
             yield page
 
     @asynccontextmanager
