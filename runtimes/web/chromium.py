@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
+from runtimes.web import supplement
 from runtimes.web.guard import SHOP_HOST
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Chromium:
         playwright = await manager.start()
         _expect_loss(manager)
         try:
+            await supplement.register(playwright)
             browser = await playwright.chromium.launch(
                 executable_path=next(filter(None, map(shutil.which, EXECUTABLES)), None),
                 args=[*_FLAGS, f"--host-resolver-rules=MAP {SHOP_HOST} 127.0.0.1:{shop_port}"],
