@@ -84,14 +84,16 @@ def without_refs(snapshot: str) -> str:
 
 
 def marked(snapshot: str, marks: dict[str, str]) -> str:
-    """The snapshot with a mark behind each ref in `marks`, such as "e12" to "clickable".
+    """The snapshot with its mark behind each ref in `marks`, such as "e12" to "[clickable]".
 
-    A line that shows the pointer's cursor needs none.
+    A line that shows the pointer's cursor needs no "[clickable]".
     """
 
     def mark(match: re.Match[str]) -> str:
-        word = "" if snapshot.startswith(" [cursor=pointer]", match.end()) else marks.get(match[2])
-        return f"{match[0]} [{word}]" if word else match[0]
+        word = marks.get(match[2], "")
+        if word == "[clickable]" and snapshot.startswith(" [cursor=pointer]", match.end()):
+            return match[0]
+        return f"{match[0]} {word}" if word else match[0]
 
     return _REF.sub(mark, snapshot) if marks else snapshot
 

@@ -2,6 +2,7 @@
 //   supplement=page      a detached element whose text tells of the frame, as JSON: supplement.FrameReport
 //   supplement=viewport  the same, with the aria refs that are in the frame's viewport
 //   supplement=x3        the element that the last report called x3
+//   ... >> supplement=path  a detached element whose text is a CSS path to the element before
 // Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
 (() => {
   const ASK = '__TOKEN__-ask';
@@ -203,7 +204,7 @@
   };
 
   const report = viewport => {
-    const told = {
+    const frame = {
       document: documentId,
       title: (document.title ?? '').slice(0, 1000).toWellFormed(),
       seen: innerWidth > 0 && innerHeight > 0,
@@ -211,14 +212,33 @@
       scroll: scrolled(),
       ...elements(viewport),
     };
+    return { ...frame, focus: focused() };
+  };
+
+  // Child by child from the nearest ancestor with an id of its own; ">" leads into shadow roots here.
+  const pathOf = element => {
+    const steps = [];
+    for (let e = element; e !== null; e = parentOf(e)) {
+      const id = e.getAttribute('id');
+      if (id && e.getRootNode().querySelectorAll(`#${CSS.escape(id)}`).length === 1) {
+        return [`#${CSS.escape(id)}`, ...steps].join(' > ');
+      }
+      const alike = [...e.parentNode.children].filter(other => other.localName === e.localName);
+      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${alike.indexOf(e) + 1})`);
+    }
+    return steps.join(' > ');
+  };
+
+  const told = text => {
     const element = document.implementation.createHTMLDocument('').createElement('p');
-    element.textContent = JSON.stringify({ ...told, focus: focused() });
-    return element;
+    element.textContent = text;
+    return [element];
   };
 
   return {
     queryAll(root, body) {
-      if (body === 'page' || body === 'viewport') return [report(body === 'viewport')];
+      if (body === 'page' || body === 'viewport') return told(JSON.stringify(report(body === 'viewport')));
+      if (body === 'path') return told(pathOf(root));
       const element = listed.get(body);
       return element?.isConnected ? [element] : [];
     },

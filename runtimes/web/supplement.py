@@ -1,9 +1,9 @@
 """What the accessibility tree leaves out: elements that can be clicked or edited but have no aria ref.
 
 Two scripts do the work. `listeners.js` runs in each document before its own scripts and remembers what
-listens for the pointer. `supplement.js` is a selector engine in Playwright's isolated world: it walks a frame,
-open shadow roots included, reports it, and finds an element it has reported. Events caught by an ancestor
-(delegation) and closed shadow roots are out of its sight.
+listens for the pointer. `supplement.js` is a selector engine in the isolated world of Playwright: it walks a
+frame, open shadow roots included, reports it, and finds an element it has reported. Events caught by an
+ancestor (delegation) and closed shadow roots are out of its sight.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ def new_to_the_agent(report: FrameReport, refs: Collection[str]) -> list[Clickab
     return [clickable for clickable in report.clickables if not any(ref in refs for ref in clickable.refs)]
 
 
-def unmarked_refs(report: FrameReport, refs: Collection[str]) -> dict[str, str]:
-    """Refs of the snapshot that can be clicked or edited though their role does not say so, with which."""
-    shown = ((next((ref for ref in c.refs if ref in refs), ""), c.kind) for c in report.clickables)
-    return {ref: "editable" if kind == "editable" else "clickable" for ref, kind in shown if ref}
+def marks(report: FrameReport, refs: Collection[str]) -> dict[str, str]:
+    """Refs of the snapshot that can be acted on though their role does not say so, and what to say of it."""
+    shown = ((next((ref for ref in c.refs if ref in refs), ""), c) for c in report.clickables)
+    return {ref: f"[{c.kind}]" + " [checked]" * c.checked for ref, c in shown if ref}
 
 
 def line(clickable: Clickable, prefix: str, refs: Collection[str]) -> str:

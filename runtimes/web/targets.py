@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -20,6 +21,9 @@ _NEAREST = 3
 _LONGEST = 100
 _LIKE = 0.6
 """How like, of 1, an element's name must be to that of the lost one to be named as a candidate."""
+
+_ENTER_FRAME = " >> internal:control=enter-frame >> "
+_GONE = ("No element matching", "Invalid frame", "Frame was detached")
 
 _REF = re.compile(r"(f\d+)?(e\d+|x\d+)")
 _ELEMENT = re.compile(r'(?P<role>[\w#.-]*)(?: ?"(?P<name>(?:[^"\\]|\\.)*)")?')
@@ -56,42 +60,43 @@ async def find_target(page: Page, observer: Observer, ref: str) -> Target:
     if parts is None:
         raise await _not_a_ref(page, observer, ref)
     locator = _locator(page, observer, parts[1] or "", parts[2])
-    if locator is None or not await _is_there(locator):
+    normalised = await _normalised(locator) if locator is not None else None
+    if locator is None or normalised is None:
         raise await _stale(page, observer, name)
-    selector, box = await asyncio.gather(_selector(locator), _box(locator))
+    selector, box = await asyncio.gather(_exact(locator, normalised), _box(locator))
     return Target(name, locator, selector, box)
 
 
 def _locator(page: Page, observer: Observer, prefix: str, identity: str) -> Locator | None:
+    """None where there is no such frame; Playwright itself finds the frame of an aria ref."""
     if identity.startswith("e"):
         return page.locator(f"aria-ref={prefix}{identity}")
     frame = observer.frame(page, prefix)
     return frame.locator(f"{ENGINE}={identity}") if frame is not None else None
 
 
-async def _is_there(locator: Locator) -> bool:
-    from playwright.async_api import Error
-
-    try:
-        return await locator.count() > 0
-    except Error as error:
-        if "Invalid frame" in error.message or "Frame was detached" in error.message:
-            return False
-        raise
-
-
-async def _selector(locator: Locator) -> str:
-    """Playwright's own choice of role, text or test id, through frames; empty where it finds none.
+async def _normalised(locator: Locator) -> str | None:
+    """Playwright's own choice of role, text or test id, through frames; None where there is no such element.
 
     The text of a Locator is Python code, so the selector itself is read, which `page.locator` takes again.
     """
     from playwright.async_api import Error
 
     try:
-        normalised = await locator.normalize()
-    except Error:
-        return ""  # a record may lack it; the action itself will tell what is wrong with the element
-    return str(normalised._impl_obj._selector)
+        return str((await locator.normalize())._impl_obj._selector)
+    except Error as error:
+        if any(sign in error.message for sign in _GONE):
+            return None
+        raise
+
+
+async def _exact(locator: Locator, normalised: str) -> str:
+    """`normalised`, or a CSS path: Playwright chooses the button or link around an element in one."""
+    frames, enter, last = normalised.rpartition(_ENTER_FRAME)
+    if await locator.locator(f"internal:and={json.dumps(last)}").count():
+        return normalised
+    path = await locator.locator(f"{ENGINE}=path").text_content(timeout=BOX_SECONDS * 1000)
+    return f"{frames}{enter}css={path}"
 
 
 async def _box(locator: Locator) -> tuple[float, float, float, float] | None:

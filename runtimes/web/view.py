@@ -72,7 +72,7 @@ class View:
     def _marked(self, tree: str) -> str:
         marks: dict[str, str] = {}
         for report in self.reports:
-            marks.update(supplement.unmarked_refs(report, self.shown_refs))
+            marks.update(supplement.marks(report, self.shown_refs))
         return marked(tree, marks)
 
     def _supplement(self, in_viewport: bool = False) -> str:
