@@ -70,6 +70,10 @@ class Workbench:
             self._page = await self._stack.enter_async_context(self.services.browsers.page(self.task))
         return self._page
 
+    async def on_page(self, action: Callable[[WebPage], Awaitable[str]]) -> str:
+        """Do `action` on the episode's page."""
+        return await action(await self.page())
+
     @property
     def open_page(self) -> WebPage | None:
         """The page if the episode ever opened one."""

@@ -11,7 +11,9 @@ from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
 from runtimes.web.chromium import CLOSE_SECONDS, Chromium
 from runtimes.web.guard import SHOP_HOST, Guard
-from runtimes.web.page import VIEWPORT, WebPage
+from runtimes.web.observation import VIEWPORT, Observer
+from runtimes.web.page import WebPage
+from runtimes.web.screenshots import ScreenshotStore
 from runtimes.web.site import GRADER_HEADER, Shop
 from runtimes.web.watch import Watch
 
@@ -38,7 +40,10 @@ class BrowserPool:
         navigation_seconds: float = 15,
         action_seconds: float = 5,
         start_url: str = "https://www.google.com",
+        *,
+        screenshots: ScreenshotStore | None = None,
     ) -> None:
+        self._screenshots = screenshots
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
@@ -79,10 +84,16 @@ class BrowserPool:
             raise ToolError("system_error", f"The task's start_url {start_url!r} is not an address.")
         async with self._places, self._context() as (chromium, context):
             watch = Watch(context, guard)
+            observer = Observer(context)
             async with _answering(chromium, "opening a page"):
+                await observer.install()
                 await watch.start()
             page = WebPage(
-                watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
+                watch,
+                observer,
+                navigation_seconds=self._navigation_seconds,
+                action_seconds=self._action_seconds,
+                screenshots=self._screenshots,
             )
             await page.start(start_url)
             yield page
