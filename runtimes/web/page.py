@@ -19,7 +19,7 @@ from runtimes.web.faults import fault
 from runtimes.web.observation import Observation, Observer
 from runtimes.web.reading import Form, read, until_shown
 from runtimes.web.record import Recorder
-from runtimes.web.snapshot import BUDGET, cut
+from runtimes.web.snapshot import BUDGET, Viewport, cut
 from runtimes.web.steps import OBSERVE_SECONDS, Act, Steps
 from runtimes.web.watch import Watch
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from runtimes.web.screenshots import ScreenshotStore
 
+VIEWPORT = Viewport(1280, 720)
 MAX_WAIT_SECONDS = 30.0
 
 
