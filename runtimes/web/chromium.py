@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
+from runtimes.web import supplement
 from runtimes.web.memory import used_mb
 from runtimes.web.workfolder import WorkFolder
 
@@ -105,6 +106,7 @@ class Chromium:
         playwright = await manager.start()
         _expect_loss(manager)
         try:
+            await supplement.register(playwright)
             browser = await _launch_browser(playwright, folder, sites)
             processes = await _processes_of(browser)
             folder.tell(driver=processes.driver.pid, session=processes.session)
