@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -13,8 +12,6 @@ from runtimes.web.watch import MAX_PAGES, Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
-
-_TITLE_SECONDS = 1.0
 
 
 def whole_address(url: str, base: str) -> str:
@@ -49,12 +46,27 @@ async def open_address(watch: Watch, page: Page, url: str, ms: float) -> None:
         if watch.refused_document and not page.is_closed():
             raise refused(watch, watch.refused_document) from None
         if watch.large_document:
-            raise fault("too_large", f"{watch.large_document}; it was not read.") from None
+            raise too_large(watch) from None
         if "net::ERR_" in str(error):
             # Chromium's error page comes a little later and would break off the next navigation.
             with suppress(PlaywrightTimeout):
                 await page.wait_for_url("chrome-error://**", wait_until="commit", timeout=1000)
+        if unreached := proxys_fault(watch, watch.failed_document or url):
+            raise unreached from error
         raise
+
+
+def proxys_fault(watch: Watch, url: str) -> ToolError | None:
+    """What kept the proxy from reaching `url`: the browser itself sees only that something did."""
+    found = watch.proxy.fault(url) if watch.proxy is not None and url else None
+    if found is None:
+        return None
+    error_class, reason = found
+    return fault(error_class, f"{url} could not be opened: {reason}.")
+
+
+def too_large(watch: Watch) -> ToolError:
+    return fault("too_large", f"{watch.large_document}; it was not read.")
 
 
 def refused(watch: Watch, url: str) -> ToolError:
@@ -106,27 +118,8 @@ async def close_tab(watch: Watch, number: int | None) -> None:
     await (watch.page if number is None else _tab(watch, number)).close()
 
 
-async def tab_list(watch: Watch) -> str:
-    """A line a tab: number, title, address, and which is the current one."""
-    pages = watch.context.pages
-    titles = await asyncio.gather(*map(_title, pages))
-    return "\n".join(
-        f"{number}: {title} {page.url}{' (current)' if page is watch.page else ''}"
-        for number, (page, title) in enumerate(zip(pages, titles, strict=True))
-    )
-
-
 def _tab(watch: Watch, number: int) -> Page:
     pages = watch.context.pages
     if not 0 <= number < len(pages):
         raise fault("closed_tab", f"There is no tab {number}.", f"Tabs are 0 to {len(pages) - 1}.")
     return pages[number]
-
-
-async def _title(page: Page) -> str:
-    from playwright.async_api import Error
-
-    try:
-        return repr(await asyncio.wait_for(page.title(), _TITLE_SECONDS))
-    except (Error, TimeoutError):
-        return "(does not answer)"

@@ -16,7 +16,7 @@ from runtimes.web.actions import Direction, UploadFile
 from runtimes.web.camera import Camera
 from runtimes.web.deadlines import guarded
 from runtimes.web.faults import fault
-from runtimes.web.observation import Observation, Observer
+from runtimes.web.observation import Observer
 from runtimes.web.reading import Form, read, until_shown
 from runtimes.web.record import Recorder
 from runtimes.web.snapshot import BUDGET, Viewport, cut
@@ -65,7 +65,8 @@ class WebPage:
     @property
     def blocked(self) -> list[str]:
         """Addresses refused so far, oldest first; the proxy's refusals after the pages'."""
-        return [*self._watch.blocked, *self._watch.proxy_blocked]
+        proxy = self._watch.proxy
+        return [*self._watch.blocked, *(proxy.blocked if proxy is not None else ())]
 
     @property
     def start_record(self) -> WebRecord | None:
@@ -106,9 +107,8 @@ class WebPage:
         return await self._navigate("reloading", navigation.reload)
 
     async def tabs(self) -> str:
-        """The open tabs, a line each, and the current page as it is now."""
-        seen = await self._navigate("looking at the tabs", navigation.stay)
-        return f"{await navigation.tab_list(self._watch)}\n\n{seen}"
+        """The current page as it is now, with the other tabs named."""
+        return await self._navigate("looking at the tabs", navigation.stay)
 
     async def new_tab(self, url: str | None = None) -> str:
         """Open a tab, blank or at `url`, and make it the current one."""
@@ -185,7 +185,7 @@ class WebPage:
             with step.timed("act"):
                 await actions.drag(source.locator, self._action_seconds * 1000, goal.locator)
 
-        return _changed(await self._steps.take(f"dragging {ref} to {to_ref}", act, self._action_seconds))
+        return (await self._steps.take(f"dragging {ref} to {to_ref}", act, self._action_seconds)).text
 
     async def scroll(self, direction: Direction, ref: str | None = None) -> str:
         """Scroll by most of a screen, or to an end: the box around `ref`, or what lies mid-screen."""
@@ -251,7 +251,7 @@ class WebPage:
             with step.timed("act"):
                 await action(target.locator, self._action_seconds * 1000)
 
-        return _changed(await self._steps.take(what, act, seconds or self._action_seconds))
+        return (await self._steps.take(what, act, seconds or self._action_seconds)).text
 
     async def _on_page(
         self, what: str, action: Callable[[Page], Awaitable[None]], seconds: float | None = None
@@ -260,7 +260,7 @@ class WebPage:
             with step.timed("act"):
                 await action(page)
 
-        return _changed(await self._steps.take(what, act, seconds or self._action_seconds))
+        return (await self._steps.take(what, act, seconds or self._action_seconds)).text
 
     async def _navigate(self, what: str, action: Callable[[Page, float], Awaitable[None]]) -> str:
         late = "navigation_timeout"
@@ -273,8 +273,3 @@ class WebPage:
                 await action(page, self._navigation_seconds * 1000)
 
         return act
-
-
-def _changed(observation: Observation) -> str:
-    unchanged = "(the page did not change)\n" if observation.changed is False else ""
-    return unchanged + observation.text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runtimes.web.deadlines import context_died, guarded
 from runtimes.web.faults import fault, fault_of
+from runtimes.web.navigation import proxys_fault, too_large
 from runtimes.web.watch import MAX_DOCUMENT_BYTES, Watch
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ async def settle(
                 break
             moved()
     if watch.large_document:
-        raise fault("too_large", f"{watch.large_document}; it was not read.")
+        raise too_large(watch)
+    if unreached := proxys_fault(watch, watch.failed_document):
+        raise unreached
     if watch.navigation_fault:
         raise fault_of("opening the page", ConnectionError(watch.navigation_fault))
     if documents > _MAX_DOCUMENTS:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +16,8 @@ from runtimes.web.guard import Guard
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Dialog, Download, Frame, Page, Request, Response, Route
+
+    from runtimes.web.egress import ContextProxy
 
 MAX_BLOCKED = 1_000
 MAX_PAGES = 10
@@ -33,21 +34,23 @@ _ENDLESS_DIALOGS, _ENDLESS_SECONDS = 100, 10.0
 class Watch:
     """The events of one context. `page` is the current page, the newest one opened and still open.
 
-    `blocked` lists refused addresses, oldest first; `proxy_blocked` is the same of the context's proxy.
-    `notices` are sentences the agent has not been told yet. `refused_document`, `large_document`,
-    `navigation_fault` and `page_fault` tell what kept the last action from opening a page or keeping one.
+    `blocked` lists refused addresses, oldest first; the context's `proxy` keeps a list of its own. `notices`
+    are sentences the agent has not been told yet. `refused_document`, `large_document`, `navigation_fault`
+    and `page_fault` tell what kept the last action from opening a page or keeping one; `failed_document` is
+    the address of one that did not come, or that the proxy answered in the site's place.
     """
 
-    def __init__(self, context: BrowserContext, guard: Guard, proxy_blocked: Sequence[str] = ()) -> None:
+    def __init__(self, context: BrowserContext, guard: Guard, proxy: ContextProxy | None = None) -> None:
         self.context = context
         self.guard = guard
         self.page: Page
         self.blocked: list[str] = []
-        self.proxy_blocked = proxy_blocked
+        self.proxy = proxy
         self.notices = Notices()
         self.crashed = False
         self.new_document = False
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
+        self.failed_document = ""
         self._navigations: dict[Request, Frame | None] = {}
         self._calls: set[Request] = set()
         self._changed = asyncio.Event()
@@ -79,6 +82,7 @@ class Watch:
         """An action begins: what is still under way was started by earlier ones."""
         self._calls.clear()
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
+        self.failed_document = ""
 
     @property
     def tab(self) -> int:
@@ -125,7 +129,7 @@ class Watch:
     def take_events(self) -> Events:
         """What was seen since the last call."""
         taken, self._events = self._events, Events()
-        refused = self.proxy_blocked[self._proxy_blocked_taken :]
+        refused = self.proxy.blocked[self._proxy_blocked_taken :] if self.proxy is not None else []
         self._proxy_blocked_taken += len(refused)
         taken.blocked.extend(refused[: MAX_EVENTS - len(taken.blocked)])
         return taken
@@ -166,6 +170,8 @@ class Watch:
 
         if response.request not in self._navigations:
             return
+        if "proxy-status" in response.headers:
+            self.failed_document = response.url
         size = response.headers.get("content-length", "")
         if size.isdecimal() and int(size) > MAX_DOCUMENT_BYTES:
             self.large_document = f"{response.url} is {int(size) / 1e6:.0f} MB large"
@@ -180,6 +186,7 @@ class Watch:
     def _on_request_failed(self, request: Request) -> None:
         failure = request.failure or ""
         if request in self._navigations and "ERR_ABORTED" not in failure:
+            self.failed_document = request.url
             self.navigation_fault = f"{request.url}: {failure}"
         self._on_request_over(request)
 
