@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +11,7 @@ from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
 from runtimes.web.chromium import CLOSE_SECONDS, Chromium
 from runtimes.web.guard import SHOP_HOST, Guard
+from runtimes.web.miniwob.site import MiniwobSite
 from runtimes.web.page import VIEWPORT, WebPage
 from runtimes.web.site import GRADER_HEADER, Shop
 from runtimes.web.watch import Watch
@@ -38,6 +39,7 @@ class BrowserPool:
         navigation_seconds: float = 15,
         action_seconds: float = 5,
         start_url: str = "https://www.google.com",
+        sites: Sequence[MiniwobSite] = (),
     ) -> None:
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
@@ -48,6 +50,7 @@ class BrowserPool:
         self._starting = asyncio.Lock()
         self._launching: asyncio.Task[Chromium] | None = None
         self._shop: Shop | None = None
+        self._sites = sites
         self._shop_open = AsyncExitStack()
         self._closed = False
 
@@ -174,13 +177,18 @@ class BrowserPool:
             if self._closed:
                 raise InfrastructureError("browser_error", "The browser pool is closed.")
             if self._shop is None:
+                for site in self._sites:
+                    await self._shop_open.enter_async_context(site)
                 self._shop = await self._shop_open.enter_async_context(Shop())
             if self._launching is not None and _is_over(self._launching):
                 await self._close_browser()
             if self._launching is None:
-                self._launching = asyncio.create_task(Chromium.launch(self._shop.port))
+                self._launching = asyncio.create_task(Chromium.launch(self._ports()))
             # An episode that is cancelled meanwhile must not leave half a browser to nobody.
             return await asyncio.shield(self._launching)
+
+    def _ports(self) -> dict[str, int]:
+        return {SHOP_HOST: self.shop_port, **{site.host: site.port for site in self._sites}}
 
     async def _close_browser(self) -> None:
         launching, self._launching = self._launching, None

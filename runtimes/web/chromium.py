@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
-from runtimes.web.guard import SHOP_HOST
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -48,8 +47,8 @@ class Chromium:
         self._driver = next((p for p in process.parents() if p.ppid() == os.getpid()), None)
 
     @classmethod
-    async def launch(cls, shop_port: int) -> Chromium:
-        """Start driver and browser; the browser finds the shop at `shop_port` of 127.0.0.1.
+    async def launch(cls, sites: Mapping[str, int]) -> Chromium:
+        """Start driver and browser; the browser finds each of `sites` at its port of 127.0.0.1.
 
         Raises ConfigurationError when there is no Chromium, InfrastructureError when it does not start.
         """
@@ -58,10 +57,11 @@ class Chromium:
         manager = async_playwright()
         playwright = await manager.start()
         _expect_loss(manager)
+        rules = ",".join(f"MAP {host} 127.0.0.1:{port}" for host, port in sites.items())
         try:
             browser = await playwright.chromium.launch(
                 executable_path=next(filter(None, map(shutil.which, EXECUTABLES)), None),
-                args=[*_FLAGS, f"--host-resolver-rules=MAP {SHOP_HOST} 127.0.0.1:{shop_port}"],
+                args=[*_FLAGS, f"--host-resolver-rules={rules}"],
                 # Chromium refuses its own sandbox to root; anyone else keeps it.
                 chromium_sandbox=os.geteuid() != 0,
                 # Signals are the platform's to handle: the driver would close pages under running episodes.
