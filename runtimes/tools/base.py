@@ -27,7 +27,8 @@ class Workbench:
 
     task: TaskSpec
     services: Services
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opening: asyncio.Task[Session] | None = None
     _page: WebPage | None = None
 
@@ -40,10 +41,16 @@ class Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        await self._stack.aclose()
+        async with self._page_stack:
+            await self.close_session()
+
+    async def close_session(self) -> None:
+        """Give the sandbox back, before the page; safe to call twice."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        await self._session_stack.aclose()
 
     def prepare_session(self) -> None:
         """Begin to make the sandbox, which takes as long as a few runs in it, while the model thinks."""
@@ -62,12 +69,12 @@ class Workbench:
     async def _open_session(self) -> Session:
         allowance = Allowance.of_task(self.task, self.services.limits)
         opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
-        return await self._stack.enter_async_context(opening)
+        return await self._session_stack.enter_async_context(opening)
 
     async def page(self) -> WebPage:
         """The episode's page in a browser context of its own, at the task's start address."""
         if self._page is None:
-            self._page = await self._stack.enter_async_context(self.services.browsers.page(self.task))
+            self._page = await self._page_stack.enter_async_context(self.services.browsers.page(self.task))
         return self._page
 
     @property
