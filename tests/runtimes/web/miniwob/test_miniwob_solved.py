@@ -1,4 +1,4 @@
-"""MiniWoB's problems are solved through the agent loop by what an agent is shown, and graded by their pages."""
+"""MiniWoB's problems are solved through the agent loop from what an agent is shown; their pages judge it."""
 
 from __future__ import annotations
 
