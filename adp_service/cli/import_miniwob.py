@@ -29,6 +29,8 @@ def import_miniwob(
 ) -> None:
     """MiniWoB++'s problems, their instructions read off the pages: `adp import miniwob -o tasks.jsonl`."""
     names = [name for part in tasks.split(",") if (name := part.strip())]
+    if not names:
+        raise ConfigurationError("--tasks names no task.", f"Such as: {', '.join(TASKS[:3])}.")
     numbers = seed_range(seeds)
     check_names(names)
     write_tasks(asyncio.run(_read(names, numbers)), output)

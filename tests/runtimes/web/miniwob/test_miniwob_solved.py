@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from runtimes.builtin import WebRuntime
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser import BrowserPool
-from runtimes.web.miniwob import MiniwobSite
 from runtimes.web.miniwob.tasks import TASKS, read_tasks
 from sandbox import SandboxPool
 
@@ -22,12 +19,6 @@ from .policy_model import PolicyModel
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SEEDS = range(3)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pool() -> AsyncIterator[BrowserPool]:
-    async with BrowserPool(max_contexts=4, navigation_seconds=15, sites=[MiniwobSite()]) as pool:
-        yield pool
 
 
 async def played(pool: BrowserPool, task: TaskSpec) -> Trajectory:
