@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.errors import InfrastructureError, VerifierFault
+from runtimes.web.egress import is_of_proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
@@ -28,11 +29,15 @@ async def open_page(page: Page, url: str) -> None:
     from playwright.async_api import Error
 
     try:
-        await page.goto(url)
+        response = await page.goto(url)
     except Error as error:
         raise InfrastructureError(
             "network_error", f"The grading page {url} did not open: {error.message}", _RETRY
         ) from error
+    if response is not None and is_of_proxy(response.headers):
+        raise InfrastructureError(
+            "network_error", f"The grading page {url} did not open: {response.status_text}", _RETRY
+        )
 
 
 async def by_script(page: Page, script: str) -> Any:
