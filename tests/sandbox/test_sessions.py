@@ -165,6 +165,66 @@ async def test_a_run_that_crosses_a_limit_leaves_the_interpreter_alone(
         assert (await session.run(code="print(1)")).stdout == "1\n"
 
 
+BURN_IN_CHILDREN = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        while time.process_time() < 0.3: pass
+        os._exit(0)
+    os.wait()
+"""
+KILL_THE_OTHERS = """
+import os, time
+time.sleep(0.1)
+for name in os.listdir('/proc'):
+    if name.isdigit() and int(name) not in (1, os.getpid()): os.kill(int(name), 9)
+"""
+
+
+async def test_killing_who_has_the_same_user_id_gets_nobody_out_of_its_limits(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        await session.step("x = 1")
+        assert (await session.run(code=KILL_THE_OTHERS + BURN_IN_CHILDREN)).status == "cpu_limit"
+        assert (await session.step(KILL_THE_OTHERS + BURN_IN_CHILDREN)).status == "cpu_limit"
+
+
+async def test_a_run_is_held_to_its_limits_while_branches_come_and_go(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        snapshot = await session.snapshot()
+        branch = await snapshot.branch()
+        run = asyncio.create_task(session.run(code=BURN_IN_CHILDREN))
+        while not run.done():
+            assert (await branch.step("import time; time.sleep(0.05)")).ok
+        assert (await run).status == "cpu_limit"
+
+
+async def test_what_a_session_used_does_not_count_for_the_next_run() -> None:
+    async with SandboxPool(slots=1) as pool:
+        async with pool.session() as session:
+            await session.step("import time\nwhile time.process_time() < 1: pass")
+        assert (await pool.run(code="")).cpu_seconds < 0.5
+
+
+async def test_processes_that_wake_each_other_die_with_their_run(session: Session) -> None:
+    waking = """
+import os, signal, time
+for _ in range(6):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            try:
+                os.kill(-1, signal.SIGCONT)
+                if os.fork(): os._exit(0)
+            except OSError: pass
+time.sleep(0.1)
+"""
+    await session.step("x = 1")
+    for _ in range(40):
+        await session.run(code=waking)
+        # Init, the interpreter and this.
+        assert (await session.run(shell="echo /proc/[0-9]*")).stdout.count("/proc/") == 3
+
+
 async def test_what_a_run_starts_dies_with_it_although_an_interpreter_lives(
     session: Session, marker: str
 ) -> None:
