@@ -29,6 +29,8 @@ STATE_WAS_LOST = (
     "\n[sandbox: the interpreter had ended since the last step; this step ran without its variables]"
 )
 FORK_SECONDS = 30.0
+MOST_SAID = 1 << 50
+"""No interpreter has used so many seconds or KiB."""
 
 
 class Interpreter:
@@ -373,9 +375,10 @@ class Branch:
 def _read_answer(answer: list[bytes], nonce: bytes) -> Ended | None:
     """What an interpreter says of a step; None for what none says."""
     try:
-        echo, code, cpu_seconds, peak_kb = answer
-        if echo != nonce or not 0 <= int(code) <= 255:
-            return None
-        return Ended(int(code) << 8, float(cpu_seconds), int(peak_kb) / 1024, "")
+        echo, *words = answer
+        code, cpu_seconds, peak_kb = map(float, words)
     except ValueError:
         return None
+    # Nor does any say numbers that nobody could compute with.
+    possible = 0 <= code <= 255 and 0 <= cpu_seconds < MOST_SAID and 0 <= peak_kb < MOST_SAID
+    return Ended(int(code) << 8, cpu_seconds, peak_kb / 1024, "") if echo == nonce and possible else None

@@ -419,21 +419,47 @@ async def test_a_forged_reply_harms_only_its_own_session(pool: SandboxPool, forg
     assert (await pool.run(code="print(1)")).stdout == "1\n"
 
 
-async def test_a_forged_success_hides_no_timeout(pool: SandboxPool) -> None:
-    # Its own nonce lies in the frames below: such an answer is as good as the interpreter's.
-    code = (
+def answering(*words: bytes) -> str:
+    """A step that says `words` of itself."""
+    return (
         CHANNEL
-        + """
+        + f"""
 import sys, time
 frame = sys._getframe()
 while 'nonce' not in frame.f_locals: frame = frame.f_back
-fields = [frame.f_locals['nonce'], b'0', b'0.0', b'0']
+fields = [frame.f_locals['nonce'], *{words!r}]
 channel.send(b''.join(len(f).to_bytes(4, 'big') + f for f in fields))
 time.sleep(60)
 """
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"0", b"0", b"9" * 400),
+        (b"0", b"0", b"-1"),
+        (b"0", b"nan", b"0"),
+        (b"0", b"1e400", b"0"),
+        (b"0", b"-1", b"0"),
+        (b"nan", b"0", b"0"),
+        (b"256", b"0", b"0"),
+        (b"0", b"0"),
+        (b"0", b"0", b"0", b"0"),
+    ],
+)
+async def test_a_step_that_says_impossible_things_has_crashed(
+    session: Session, words: tuple[bytes, ...]
+) -> None:
+    result = await session.step(answering(*words))
+    assert result.status == "crashed", result
+    assert 0 <= result.cpu_seconds < 60
+
+
+async def test_a_forged_success_hides_no_timeout(pool: SandboxPool) -> None:
+    # Its own nonce lies in the frames below: such an answer is as good as the interpreter's.
     async with pool.session(limits=Limits(wall_seconds=0.5)) as session:
-        forged = await session.step(code)
+        forged = await session.step(answering(b"0", b"0.0", b"0"))
         assert forged.ok
         stuck = await session.step("print('never')")
         assert (stuck.status, stuck.stdout) == ("timeout", "")
