@@ -343,6 +343,12 @@ async def test_a_branch_that_crosses_a_limit_ends_the_variables_but_not_the_file
     assert pool.lost_slots == 0
 
 
+async def test_a_branch_s_cpu_time_is_limited_as_such(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        branch = await (await session.snapshot()).branch()
+        assert (await branch.step("while True: pass")).status == "cpu_limit"
+
+
 async def test_a_branch_that_ends_itself_ends_no_other(session: Session) -> None:
     await session.step("x = 1")
     snapshot = await session.snapshot()
