@@ -14,6 +14,8 @@ STACK_MB = 8
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PARENT = 1
 """A field of /proc/PID/stat after the name: the parent's pid."""
+SESSION = 3
+"""Another: the pid of who called setsid, itself or before this process was forked from it."""
 TIMES = slice(11, 15)
 """Fields of /proc/PID/stat after the name: user and system time, its own and of children it waited for."""
 THREADS = 17

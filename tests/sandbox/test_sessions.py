@@ -320,6 +320,16 @@ async def test_a_snapshot_outlives_the_session_s_later_steps(session: Session) -
     assert (await (await snapshot.branch()).step("x")).stdout == "1\n"
 
 
+async def test_a_branch_whose_snapshot_is_closed_outlives_runs(session: Session) -> None:
+    await session.step("x = 1")
+    snapshot = await session.snapshot()
+    branch = await snapshot.branch()
+    snapshot.close()
+    for _ in range(2):
+        assert (await session.run(shell="setsid sleep 300 &")).ok
+        assert (await branch.step("x")).stdout == "1\n"
+
+
 async def test_no_snapshot_is_taken_while_threads_run(session: Session) -> None:
     start = "import threading; done = threading.Event(); t = threading.Thread(target=done.wait); t.start()"
     await session.step(start)
