@@ -265,6 +265,12 @@ async def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
         Limits(**{name: value})
 
 
+@pytest.mark.parametrize("name", Limits.__dataclass_fields__.keys() - {"wall_seconds"})
+async def test_a_limit_that_is_no_whole_number_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"The limit {name} is 2.5.*whole"):
+        Limits(**{name: 2.5})
+
+
 @pytest.mark.parametrize(
     "name", ["memory_mb", "tmp_mb", "file_mb", "inodes", "processes", "open_files", "cpu_seconds"]
 )
