@@ -140,7 +140,7 @@ class Init:
             # A word about a run that has ended meanwhile is not for the next one. A step has no number.
             if number in (0, self.number):
                 self.watches[number] = Watch(
-                    self.jail, int(words[0]), float(words[1]) + self.cpu_seconds, int(words[2])
+                    self.jail, int(words[0]), float(words[1]), int(words[2]), self.cpu_seconds
                 )
         elif command == b"rest":
             self.watches.pop(0, None)
