@@ -36,6 +36,10 @@ class Watch:
     ) -> None:
         """`reaped_seconds` is the CPU time of who was waited for so far."""
         self.jail = jail
+        self.rests = False
+        """Whether nothing is to run, so that only what is held is looked at, not the time that passes."""
+        self.was_over = False
+        """Whether it was when it was looked at last."""
         self.own_ticks: dict[tuple[int, bytes], int] = {}
         self.gone_ticks = 0
         self.most_processes = processes
@@ -48,11 +52,14 @@ class Watch:
         """The limit that the tree is over, if any."""
         if self.memory_is_over():
             return b"memory_limit"
-        if reaped_seconds + self.cpu_seconds() > self.cpu_until or self.seen_seconds() > self.seen_until:
+        if not self.rests and self.cpu_time_is_over(reaped_seconds):
             return b"cpu_limit"
         if self.jail.counts_processes and self.threads() > self.most_processes:
             return b"process_limit"
         return b"disk_limit" if self.space_is_over() else b""
+
+    def cpu_time_is_over(self, reaped_seconds: float) -> bool:
+        return reaped_seconds + self.cpu_seconds() > self.cpu_until or self.seen_seconds() > self.seen_until
 
     def cpu_seconds(self) -> float:
         """Of all living processes and the children they waited for."""
