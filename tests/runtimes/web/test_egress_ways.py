@@ -170,3 +170,48 @@ async def test_a_file_is_shown_only_without_walls(rig: Rig, tmp_path: Path) -> N
                 assert ("the secret" in await page.content()) is not walls
             assert bool(routed) is walls
             await context.close()
+
+
+GATHER = """port => new Promise(done => {
+  const p = new RTCPeerConnection({iceServers: [
+    {urls: 'stun:127.0.0.1:' + port}, {urls: 'turn:127.0.0.1:' + port, username: 'u', credential: 'c'}]});
+  p.onicegatheringstatechange = () => p.iceGatheringState == 'complete' && done();
+  p.createDataChannel('d');
+  p.createOffer().then(offer => p.setLocalDescription(offer));
+})"""
+
+
+class Packets(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        self.came.set()
+
+
+async def test_webrtc_sends_packets_only_without_walls(rig: Rig) -> None:
+    loop = asyncio.get_running_loop()
+    transport, packets = await loop.create_datagram_endpoint(Packets, ("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    async with ContextProxy(Guard(), {}) as proxy, asyncio.timeout(PATIENCE):
+        walled = await rig.armed.new_context(proxy=proxy.settings)
+        await (await walled.new_page()).evaluate(GATHER, port)  # until it has tried all
+        assert not packets.came.is_set()
+        naked = await rig.naked.new_context()
+        gathering = asyncio.create_task((await naked.new_page()).evaluate(GATHER, port))
+        await packets.came.wait()
+        gathering.cancel()
+        await asyncio.gather(gathering, return_exceptions=True)
+        await asyncio.gather(walled.close(), naked.close())
+    transport.close()
+
+
+async def test_a_context_without_a_proxy_of_its_own_reaches_nothing(rig: Rig) -> None:
+    async with secret_server() as secret:
+        context = await rig.armed.new_context()
+        page = await context.new_page()
+        for host in (*LOOPBACK[:2], f"[{LOOPBACK[2]}]", "localhost"):
+            with pytest.raises(Error, match="ERR_PROXY_CONNECTION_FAILED"):
+                await page.goto(f"http://{host}:{secret.port}/")
+        assert secret.connections == 0
+        await context.close()
