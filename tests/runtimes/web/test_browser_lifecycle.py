@@ -13,6 +13,7 @@ from runtimes.errors import ConfigurationError, InfrastructureError
 from runtimes.web.browser import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
+from .processes import browsers, is_gone
 
 
 @pytest.fixture
@@ -20,22 +21,6 @@ async def pool() -> AsyncIterator[BrowserPool]:
     """A browser for one test, which may kill it."""
     async with BrowserPool(start_url=SHOP) as pool:
         yield pool
-
-
-def browsers() -> list[psutil.Process]:
-    """This process's browsers, apart from their own children."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            command = process.cmdline()
-            if command and "chrom" in command[0] and not any("--type=" in argument for argument in command):
-                found.append(process)
-    return found
-
-
-def is_gone(process: psutil.Process) -> bool:
-    _, alive = psutil.wait_procs([process], timeout=3)
-    return not alive
 
 
 async def test_nothing_starts_before_the_first_page_and_nothing_is_left() -> None:
@@ -87,7 +72,7 @@ async def test_a_hung_browser_is_our_failure_and_is_replaced(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -105,7 +90,7 @@ async def test_a_browser_that_opens_no_page_is_our_failure_and_is_replaced(
     for process in hung.children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # the page just closed takes its renderer along
             process.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 2)
+    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 2)
     with pytest.raises(InfrastructureError, match="opening a page"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -121,7 +106,7 @@ async def test_cancellation_ends_an_episode_whose_browser_hangs(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.contexts.CLOSE_SECONDS", 0.5)
     checking = asyncio.create_task(pool.check())
     await asyncio.wait({checking}, timeout=0.2)
     checking.cancel()
