@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 
-from runtimes.errors import ToolError
+from runtimes.errors import ConfigurationError, ToolError
 from runtimes.web.egress import ContextProxy
 from runtimes.web.guard import Guard
 from sandbox.lookups import Resolve
@@ -222,3 +222,8 @@ async def test_nothing_of_a_proxy_is_left_when_it_is_closed(site: int) -> None:
 def test_allowed_domains_that_cannot_be_read_fail_the_task_with_the_way_out(entry: str) -> None:
     with pytest.raises(ToolError, match="allowed_domains"):
         Guard.of_task(web_task(allowed_domains=[entry]))
+
+
+def test_private_hosts_of_the_deployment_that_cannot_be_read_are_its_own_fault() -> None:
+    with pytest.raises(ConfigurationError, match=r"private hosts of the settings: .*10\.0\.0\.0/8"):
+        Guard.of_task(web_task(allowed_domains=["example.org"]), ("10.0.0.0/8",))
