@@ -28,6 +28,7 @@ from runtimes.web.egress import BROWSER_FLAGS, ContextProxy
 from runtimes.web.guard import Guard
 
 PUBLIC, METADATA, LOOPBACK = "93.184.216.34", "169.254.169.254", "127.0.0.1"
+OWN = "93.184.216.1"  # of the interface; all others of its network are reached here too, as on loopback
 SIOCSIFFLAGS, SIOCSIFADDR, IFF_UP = 0x8914, 0x8916, 1
 
 PAGE = """<title>public</title>
@@ -95,7 +96,7 @@ class Servers:
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self.names, (LOOPBACK, 53))
         await loop.create_datagram_endpoint(lambda: self.quic, (PUBLIC, 4433))
-        for address in (PUBLIC, METADATA, LOOPBACK):
+        for address in (PUBLIC, OWN, METADATA, LOOPBACK):
             await asyncio.start_server(self.serve, address, 80)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,7 +134,7 @@ async def visit(browser: Browser, **options: Any) -> None:
     await page.hover("a")
     await page.goto("http://secure.localhost/")  # where a page counts as secure without a certificate
     await page.evaluate("transport()")
-    for url in ("http://169.254.169.254/latest/meta-data/", "http://metadata.test/"):
+    for url in ("http://169.254.169.254/latest/meta-data/", "http://metadata.test/", f"http://{OWN}/own"):
         with suppress(Error):
             await page.goto(url)
     await page.goto("http://rebind.test/")
@@ -163,7 +164,7 @@ def prepare() -> None:
     """Bring the namespace's loopback up with all addresses, and have names asked of it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-        for name, address in ((b"lo:1", PUBLIC), (b"lo:2", METADATA)):
+        for name, address in ((b"lo:1", OWN), (b"lo:2", METADATA)):
             packed = struct.pack("16sHH4s8x", name, socket.AF_INET, 0, socket.inet_aton(address))
             ioctl(control, SIOCSIFADDR, packed)
     with NamedTemporaryFile("w", suffix=".conf") as resolver:

@@ -108,7 +108,8 @@ async def test_who_does_not_know_the_password_gets_nothing_and_is_told_nothing_o
                 answer = await ask(proxy, line, password=password)
                 assert answer.startswith("HTTP/1.1 407 ")
                 assert "Proxy-Authenticate: Basic" in answer
-        assert (asked, proxy.blocked) == ([], [])
+        assert "400" in await ask(proxy, "GET nonsense", password="")
+        assert (asked, proxy.blocked, proxy.fault("http://shop.test/")) == ([], [], None)
 
 
 async def test_one_context_does_not_reach_the_proxy_of_another_nor_its_own(site: int) -> None:
