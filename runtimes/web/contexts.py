@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from runtimes.errors import InfrastructureError
-from runtimes.web.chromium import CLOSE_SECONDS, Chromium
+from runtimes.web.chromium import Chromium
+from runtimes.web.driver import CLOSE_SECONDS
 from runtimes.web.egress import ContextProxy
 from runtimes.web.page import VIEWPORT
 
