@@ -16,8 +16,10 @@ from runtimes.web.egress import ContextProxy
 from runtimes.web.fleet import Fleet
 from runtimes.web.guard import SHOP_HOST, Guard
 from runtimes.web.memory import MemoryBudget
+from runtimes.web.observation import Observer
 from runtimes.web.page import WebPage
 from runtimes.web.recovery import Checkpoint, restored
+from runtimes.web.screenshots import ScreenshotStore
 from runtimes.web.site import GRADER_HEADER, Shop
 from runtimes.web.sites import LocalSite, SiteServers
 from runtimes.web.watch import Watch
@@ -54,11 +56,13 @@ class BrowserPool:
         action_seconds: float = 5,
         start_url: str = "https://www.google.com",
         *,
+        screenshots: ScreenshotStore | None = None,
         sites: Sequence[LocalSite] = (),
         allow_private: tuple[str, ...] = (),
         memory_mb: int | None = None,
         recycle_episodes: int = 200,
     ) -> None:
+        self._screenshots = screenshots
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
@@ -106,13 +110,19 @@ class BrowserPool:
             self._budget.place(),
             self._context(guard, state, episode=True) as opened,
         ):
-            watch = Watch(opened.context, guard)
+            watch = Watch(opened.context, guard, opened.proxy)
+            observer = Observer(opened.context)
             async with AsyncExitStack() as starting:
                 async with answering(opened.chromium, "opening a page"):
+                    await observer.install()
                     await watch.start()
                     await starting.enter_async_context(restored(watch.page, checkpoint))
                 page = WebPage(
-                    watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
+                    watch,
+                    observer,
+                    navigation_seconds=self._navigation_seconds,
+                    action_seconds=self._action_seconds,
+                    screenshots=self._screenshots,
                 )
                 await page.start(start_url)
             yield page

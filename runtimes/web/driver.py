@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from runtimes.web import supplement
+
 if TYPE_CHECKING:
     from playwright.async_api import Playwright
     from playwright.async_api._context_manager import PlaywrightContextManager
@@ -35,6 +37,11 @@ class Driver:
         manager = async_playwright()
         playwright = await manager.start()
         _expect_loss(manager)
+        try:
+            await supplement.register(playwright)
+        except BaseException:
+            await within_close_seconds(playwright.stop())
+            raise
         return cls(playwright)
 
     @property
