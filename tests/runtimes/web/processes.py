@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +26,6 @@ def is_gone(process: psutil.Process, seconds: float = 3) -> bool:
     return not alive
 
 
-def folders() -> set[Path]:
-    """The temporary folders of browsers."""
-    return set(Path(tempfile.gettempdir()).glob(f"{keeper.PREFIX}*"))
+def folders(temporary: Path) -> list[str]:
+    """The names of the browsers' folders there."""
+    return sorted(path.name for path in temporary.glob(f"{keeper.PREFIX}*"))
