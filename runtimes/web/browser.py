@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
 from runtimes.web.chromium import Chromium
-from runtimes.web.contexts import RETRY, answering, open_context
+from runtimes.web.contexts import RETRY, answering, open_context, to_the_end
 from runtimes.web.egress import ContextProxy
 from runtimes.web.fleet import Fleet
 from runtimes.web.guard import SHOP_HOST, Guard
@@ -84,6 +84,9 @@ class BrowserPool:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         try:
             await self._fleet.close()
         finally:
