@@ -21,6 +21,17 @@ def browsers(of: psutil.Process | None = None) -> list[psutil.Process]:
     return found
 
 
+def renderers() -> set[psutil.Process]:
+    """The processes of pages, in all browsers of this process."""
+    found = set()
+    for browser in browsers():
+        for process in browser.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "--type=renderer" in process.cmdline():
+                    found.add(process)
+    return found
+
+
 def is_gone(process: psutil.Process, seconds: float = 3) -> bool:
     _, alive = psutil.wait_procs([process], timeout=seconds)
     return not alive

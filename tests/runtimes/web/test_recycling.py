@@ -14,7 +14,7 @@ from runtimes.web import fleet
 from runtimes.web.browser import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
-from .processes import browsers, folders, is_gone
+from .processes import browsers, folders, is_gone, renderers
 
 
 async def test_after_its_episodes_a_browser_finishes_what_runs_and_goes() -> None:
@@ -86,8 +86,6 @@ async def test_of_twenty_episodes_none_is_lost_when_the_browser_is_killed_in_the
         await asyncio.gather(*(episode(pool, number) for number in range(20)))
         assert killed
         assert len(browsers()) == 1
-        (browser,) = browsers()
-        renderers = [p for p in browser.children(recursive=True) if "--type=renderer" in p.cmdline()]
-        assert len(renderers) <= 1  # a spare one of Chromium's, no context's
+        assert len(renderers()) <= 1  # a spare one of Chromium's, no context's
     assert browsers() == []
     assert asyncio.all_tasks() - tasks == set()
