@@ -25,6 +25,7 @@ class _Member:
     episodes: int = 0
     worn: bool = False
     used_mb: float = 0.0
+    empty_mb: float = 0.0
     closing: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -84,12 +85,13 @@ class Fleet:
         for member, chromium in running.items():
             contexts = member.contexts
             member.used_mb = await asyncio.to_thread(chromium.used_mb)
-            if contexts == member.contexts == 0 and member.used_mb > chromium.empty_mb + GROWTH_MB:
-                member.worn = True
+            if contexts == member.contexts == 0:
+                member.empty_mb = member.used_mb
+                member.worn |= member.empty_mb > chromium.empty_mb + GROWTH_MB
         return Usage(
             total_mb=sum(member.used_mb for member in running),
             contexts=sum(member.contexts for member in running),
-            empty_mb=sum(chromium.empty_mb for chromium in running.values()),
+            empty_mb=sum(member.empty_mb or chromium.empty_mb for member, chromium in running.items()),
         )
 
     async def close(self) -> None:

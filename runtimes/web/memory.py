@@ -116,9 +116,12 @@ class MemoryBudget:
         self._usage = usage
         self._measured_at = time.monotonic()
         self._cost_seconds = self._measured_at - begun
-        if usage.contexts and not any(entered > begun - _YOUNG_SECONDS for entered in self._let_in):
-            seen = (usage.total_mb - usage.empty_mb) / usage.contexts
-            self.context_mb += _LEARNING_RATE * (max(seen, LEAST_CONTEXT_MB) - self.context_mb)
+        if not usage.contexts:
+            return
+        seen = max(LEAST_CONTEXT_MB, (usage.total_mb - usage.empty_mb) / usage.contexts)
+        # Young ones can only make it look like less.
+        if seen > self.context_mb or not any(entered > begun - _YOUNG_SECONDS for entered in self._let_in):
+            self.context_mb += _LEARNING_RATE * (seen - self.context_mb)
 
 
 def _process_kb(pid: int) -> int:

@@ -100,6 +100,24 @@ async def test_what_a_context_uses_is_learnt(monkeypatch: pytest.MonkeyPatch) ->
     assert budget.context_mb == pytest.approx(70, abs=1)
 
 
+async def test_contexts_that_have_only_begun_do_not_make_others_look_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("_LEAST_AGE_SECONDS", 0.0), ("_SHARE_OF_TIME", 1e9)):
+        monkeypatch.setattr(memory, name, value)
+
+    async def measure() -> Usage:
+        return Usage(total_mb=100 + 5 * begun, contexts=begun, empty_mb=100)
+
+    begun = 0
+    budget = MemoryBudget(10_000, measure)
+    async with budget.place():
+        begun = 1
+        async with budget.place():
+            pass
+    assert budget.context_mb == memory.FIRST_CONTEXT_MB
+
+
 async def test_contexts_wait_until_they_fit_in_the_order_they_came() -> None:
     order: list[int] = []
     inside: set[int] = set()
@@ -158,4 +176,6 @@ async def test_one_episode_runs_however_little_memory_there_is_and_others_after_
 
 async def test_a_grader_never_waits_for_memory() -> None:
     async with BrowserPool(start_url=SHOP, memory_mb=1) as pool, pool.page(web_task()):
-        assert await pool.evaluate(SHOP, "1 + 1") == 2
+        async with pool.grading_page() as page:
+            await page.goto(SHOP)
+            assert "Welcome to The Shop" in await page.title()
