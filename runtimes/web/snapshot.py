@@ -16,6 +16,7 @@ _KEY = r"""^( *- '?[\w#.-]+(?: "(?:[^"\\]|\\.)*")?(?: \[[^\]]*\])*?)"""
 """Of a line: the role, the name, attributes as far as needed. Text that only looks like one comes later."""
 
 _REF = re.compile(_KEY + r" \[ref=(\w+)\]", re.MULTILINE)
+_PARTS = re.compile(r"(f[0-9]+)?([ex][0-9]+)")
 _ACTIVE = re.compile(_KEY + r" \[active\]", re.MULTILINE)
 
 
@@ -62,6 +63,14 @@ def cut(text: str, budget: int, remedy: str) -> str:
     end = text.rfind("\n", 0, budget)
     end = end if end > budget // 2 else budget
     return f"{text[:end]}\n(cut: {len(text) - end} more characters not shown; {remedy})"
+
+
+def split_ref(ref: str) -> tuple[str, str]:
+    """A ref's frame ("" or "f1") and its number there ("e12", "x3"). Raises ValueError for what is no ref."""
+    parts = _PARTS.fullmatch(ref)
+    if parts is None:
+        raise ValueError(f"{ref!r} is not a ref")
+    return parts[1] or "", parts[2]
 
 
 def refs(snapshot: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 //   supplement=page      a detached element whose text tells of the frame, as JSON: supplement.FrameReport
 //   supplement=viewport  the same, with the aria refs that are in the frame's viewport
 //   supplement=x3        the element that the last report called x3
-//   ... >> supplement=path  a detached element whose text is a CSS path to the element before
+//   E >> supplement=path      a detached element whose text is a CSS path to E
 // Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
 (() => {
   const ASK = '__TOKEN__-ask';
@@ -179,10 +179,10 @@
       const kind = kindOf(element, listening, marked);
       if (kind === '' || (element === root && kind !== 'editable')) continue;
       if (kind !== 'file' && !canBeHit(element)) continue;
-      if (found.length < MOST) found.push(entry(element, kind));
+      if (found.length < MOST || inViewport(element)) found.push(entry(element, kind));
       else omitted++;
     }
-    return { prefix, visible, omitted, clickables: found };
+    return { prefix: prefix ?? '', visible, omitted, clickables: found };
   };
 
   const focused = () => {

@@ -26,7 +26,7 @@ FRAME_SECONDS = 1.0
 """The longest a frame inside the page may take; one that takes longer is left out."""
 
 _UNNUMBERED = 1000
-"""Playwright's numbers of frames stay below; those it gave no ref to are counted from here."""
+"""Playwright's numbers of frames stay below; frames in which it gave no ref are counted from here."""
 
 
 class Clickable(msgspec.Struct, frozen=True):
@@ -51,8 +51,7 @@ class FrameReport(msgspec.Struct):
     """One frame, as `supplement.js` saw it.
 
     `document` differs for every document loaded; `text` is that of one without a body, else None; `scroll`
-    is offset, height seen and height in all; `prefix` is Playwright's of the frame's refs, None where it gave
-    none.
+    is offset, height seen and height in all; `prefix` begins the frame's refs.
     """
 
     document: str
@@ -60,7 +59,7 @@ class FrameReport(msgspec.Struct):
     seen: bool
     text: str | None
     scroll: tuple[int, int, int]
-    prefix: str | None
+    prefix: str
     visible: list[str]
     omitted: int
     focus: str
@@ -98,8 +97,7 @@ async def report_frames(page: Page, *, viewport: bool = False) -> dict[Frame, Fr
     reports = await asyncio.gather(*map(report, frames))
     found = {f: r for f, r in zip(frames, reports, strict=True) if r is not None and r.seen}
     for number, told in enumerate(found.values(), _UNNUMBERED):
-        if told.prefix is None:
-            told.prefix = f"f{number}"
+        told.prefix = told.prefix or f"f{number}"
     return found
 
 

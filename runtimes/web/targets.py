@@ -25,7 +25,6 @@ _LIKE = 0.6
 _ENTER_FRAME = " >> internal:control=enter-frame >> "
 _GONE = ("No element matching", "Invalid frame", "Frame was detached")
 
-_REF = re.compile(r"(f\d+)?(e\d+|x\d+)")
 _ELEMENT = re.compile(r'(?P<role>[\w#.-]*)(?: ?"(?P<name>(?:[^"\\]|\\.)*)")?')
 
 
@@ -56,23 +55,15 @@ class Target:
 async def find_target(page: Page, observer: Observer, ref: str) -> Target:
     """What `ref` stands for now; waits for nothing. Raises StaleRef, and Playwright's errors as they are."""
     name = ref.strip().removeprefix("[").removesuffix("]").removeprefix("ref=")
-    parts = _REF.fullmatch(name)
-    if parts is None:
-        raise await _not_a_ref(page, observer, ref)
-    locator = _locator(page, observer, parts[1] or "", parts[2])
+    try:
+        locator = observer.locator(page, name)
+    except ValueError:
+        raise await _not_a_ref(page, observer, ref) from None
     normalised = await _normalised(locator) if locator is not None else None
     if locator is None or normalised is None:
         raise await _stale(page, observer, name)
     selector, box = await asyncio.gather(_exact(locator, normalised), _box(locator))
     return Target(name, locator, selector, box)
-
-
-def _locator(page: Page, observer: Observer, prefix: str, identity: str) -> Locator | None:
-    """None where there is no such frame; Playwright itself finds the frame of an aria ref."""
-    if identity.startswith("e"):
-        return page.locator(f"aria-ref={prefix}{identity}")
-    frame = observer.frame(page, prefix)
-    return frame.locator(f"{ENGINE}={identity}") if frame is not None else None
 
 
 async def _normalised(locator: Locator) -> str | None:
