@@ -22,6 +22,7 @@ class Services:
     browsers: BrowserPool
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
+    search_url: str = ""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:
