@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Frame, Page, Playwright
+    from playwright.async_api import BrowserContext, Frame, Locator, Page, Playwright
 
 ENGINE = "supplement"
 FRAME_SECONDS = 1.0
@@ -66,6 +66,13 @@ class FrameReport(msgspec.Struct):
     clickables: list[Clickable]
 
 
+class Whereabouts(msgspec.Struct, frozen=True):
+    """A CSS path to an element of a document, and its box in the page's viewport; None for one in a frame."""
+
+    path: str
+    box: tuple[float, float, float, float] | None
+
+
 async def register(playwright: Playwright) -> None:
     """Teach a driver the engine; once, before its first page."""
     await playwright.selectors.register(ENGINE, script=_script("supplement.js"), content_script=True)
@@ -99,6 +106,12 @@ async def report_frames(page: Page, *, viewport: bool = False) -> dict[Frame, Fr
     for number, told in enumerate(found.values(), _UNNUMBERED):
         told.prefix = told.prefix or f"f{number}"
     return found
+
+
+async def whereabouts(locator: Locator, seconds: float) -> Whereabouts:
+    """Raises Playwright's TimeoutError where the element has gone."""
+    told = await locator.locator(f"{ENGINE}=about").text_content(timeout=seconds * 1000)
+    return msgspec.json.decode(told or "{}", type=Whereabouts)
 
 
 def new_to_the_agent(report: FrameReport, refs: Collection[str]) -> list[Clickable]:
