@@ -63,6 +63,11 @@ class WebPage:
         return self._watch.page.url
 
     @property
+    def current(self) -> Page:
+        """Playwright's page behind it, for a verifier once the agent is done with it."""
+        return self._watch.page
+
+    @property
     def blocked(self) -> list[str]:
         """Addresses refused so far, oldest first; the proxy's refusals after the pages'."""
         proxy = self._watch.proxy
