@@ -18,8 +18,8 @@ PLAYGROUND = """<title>Playground</title>
   <option>red</option><option>green</option><option>blue</option></select>
 <select aria-label="Size" onchange="said(this.value)"><option>S</option><option>M</option></select>
 <input type="file" aria-label="Attachment" onchange="told(this)">
-<button onclick="hidden.click()">Choose a file</button>
-<input type="file" id="hidden" style="display:none" onchange="told(this)">
+<button onclick="picker.click()">Choose a file</button>
+<input type="file" id="picker" style="display:none" onchange="told(this)">
 <div role="button" aria-label="Card" draggable="true" ondragstart="event.dataTransfer.setData('text', 'x')">
   Card</div>
 <div role="button" aria-label="Pile" ondragover="event.preventDefault()" ondrop="said('dropped')">Pile</div>
