@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.errors import InfrastructureError, VerifierFault
+from runtimes.web.egress import is_of_proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page, Response
@@ -38,8 +39,8 @@ async def open_page(page: Page, url: str) -> None:
 
 def _server_fault(response: Response) -> str:
     """Why an answer is none of the site's own, in words; empty where it is."""
-    if status := response.headers.get("proxy-status"):
-        return f"the egress proxy answered {response.status} ({status})"
+    if is_of_proxy(response.headers):
+        return response.status_text
     return f"its server answered {response.status}" if response.status >= 500 else ""
 
 
