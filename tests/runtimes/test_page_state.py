@@ -174,6 +174,8 @@ FAILS: list[dict[str, Any]] = [
     {"locator": "#unseen", "read": "visible", "expected": True},
     {"locator": "#nothing", "contains": ""},
     {"script": "true", "at_least": 1},
+    {"locator": "#nothing", "compare": "exact"},
+    {"locator": "#late", "compare": "numeric"},
 ]
 
 
@@ -192,7 +194,7 @@ async def test_every_kind_of_reading_and_expectation_holds_or_fails(
     held = await at_the_desk(browsers, local_host, late, *rest, answer="Kyoto")
     assert held.outcome == "solved", held.grade_reason
     for check in FAILS if where == "last page" else FAILS[:1]:
-        failed = await at_the_desk(browsers, local_host, {**place, **check})
+        failed = await at_the_desk(browsers, local_host, {**place, **check}, answer="None")
         assert failed.outcome == "unsolved", check
 
 
