@@ -1,0 +1,62 @@
+"""A trace is written whole where it is kept, and nothing is left where it is not."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from runtimes.web.browser import BrowserPool
+from runtimes.web.tracing import Tracing, trace_path
+
+from .episodes import SHOP
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_kept_trace_tells_what_was_done(pool: BrowserPool, tmp_path: Path) -> None:
+    path = trace_path(tmp_path / "traces", "round-0001", "a task", 2)
+    async with pool.grading_page() as page:
+        tracing = Tracing(page.context, path)
+        await tracing.start()
+        await page.goto(SHOP)
+        await page.get_by_role("link", name="Tea").click()
+        assert await tracing.keep() == path
+        assert await tracing.keep() is None
+    assert path == tmp_path / "traces" / "round-0001" / "a task-2.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        said = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".trace"))
+    assert b"category/tea" in said
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
+
+
+async def test_a_discarded_trace_leaves_no_file_and_the_context_may_be_traced_again(
+    pool: BrowserPool, tmp_path: Path
+) -> None:
+    async with pool.grading_page() as page:
+        for _ in range(2):
+            tracing = Tracing(page.context, tmp_path / "t.zip")
+            await tracing.start()
+            await page.goto(SHOP)
+            await tracing.discard()
+        assert await tracing.keep() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_trace_that_cannot_be_kept_is_told_by_the_log_only(
+    pool: BrowserPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    async with pool.grading_page() as page:
+        tracing = Tracing(page.context, tmp_path / "file" / "t.zip")
+        await tracing.start()
+        assert await tracing.keep() is None
+        assert "no trace" in caplog.text
+        tracing = Tracing(page.context, tmp_path / "closed.zip")
+        await tracing.start()
+        await page.context.close()
+        assert await tracing.keep() is None
+        await tracing.discard()
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
