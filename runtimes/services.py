@@ -16,8 +16,8 @@ class Services:
     """The scarce things of one machine. An async context manager; both pools open lazily.
 
     `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
-    is where `web_search` asks; empty where nobody set one up. `traces` is the folder for the browser traces of
-    episodes that were not solved; None where none are taken.
+    is where `web_search` asks; empty where nobody set one up. `traces` is the folder that keeps the browser's
+    traces of episodes not solved; None where none are taken.
     """
 
     model: ChatModel

@@ -15,6 +15,10 @@ from .episodes import SHOP
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+def files(folder: Path) -> list[Path]:
+    return [found for found in folder.rglob("*") if found.is_file()]
+
+
 async def test_a_kept_trace_tells_what_was_done(pool: BrowserPool, tmp_path: Path) -> None:
     path = trace_path(tmp_path / "traces", "round-0001", "a task", 2)
     async with pool.grading_page() as page:
@@ -29,7 +33,7 @@ async def test_a_kept_trace_tells_what_was_done(pool: BrowserPool, tmp_path: Pat
         assert archive.testzip() is None
         said = b"".join(archive.read(name) for name in archive.namelist() if name.endswith(".trace"))
     assert b"category/tea" in said
-    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
+    assert files(tmp_path) == [path]
 
 
 async def test_a_discarded_trace_leaves_no_file_and_the_context_may_be_traced_again(
@@ -42,7 +46,7 @@ async def test_a_discarded_trace_leaves_no_file_and_the_context_may_be_traced_ag
             await page.goto(SHOP)
             await tracing.discard()
         assert await tracing.keep() is None
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == []
 
 
 async def test_a_trace_that_cannot_be_kept_is_told_by_the_log_only(
@@ -59,4 +63,4 @@ async def test_a_trace_that_cannot_be_kept_is_told_by_the_log_only(
         await page.context.close()
         assert await tracing.keep() is None
         await tracing.discard()
-    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+    assert files(tmp_path) == [tmp_path / "file"]
