@@ -73,13 +73,13 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             retry=INFRASTRUCTURE_RETRY,
         )
 
-    def services(self) -> Services:
+    def services(self, browsers: type[BrowserPool] = BrowserPool) -> Services:
         """What episodes of this process share, not yet opened."""
         settings = self.settings.get()
         return Services(
             model=self.model.create(),
             sandboxes=sandbox_pool(settings),
-            browsers=BrowserPool(max_contexts=settings.max_concurrent, start_url=settings.start_url),
+            browsers=browsers(max_contexts=settings.max_concurrent, start_url=settings.start_url),
             limits=Limits(memory_mb=settings.memory_limit),
         )
 

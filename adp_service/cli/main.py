@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adp_service.cli import doctor, export, imports, run, show, status, ui
+from adp_service.cli import doctor, export, imports, replay, run, show, status, ui
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
+app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
 app.command("import")(imports.import_tasks)
