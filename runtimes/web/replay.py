@@ -16,12 +16,17 @@ from runtimes.builtin import WebRuntime
 from runtimes.contracts import ExecutionStep, TaskSpec, Trajectory, WebRecord
 from runtimes.errors import PlatformError
 from runtimes.perform import perform
+from runtimes.prompts import first_page
 from runtimes.services import Services
+from runtimes.tools.base import COMPLETE_TASK
 from runtimes.tools.registry import grants
 from runtimes.web.compare import first_difference, same_text, same_url
 from runtimes.web.recorded import AMBIGUOUS, NOT_FOUND, RecordedModel
 
 Verdict = Literal["same", "page_differs", "url_differs", "not_found", "ambiguous", "error", "skipped"]
+
+
+_ENDS = {COMPLETE_TASK, "finish"}
 
 
 class NotReplayable(PlatformError):
@@ -95,7 +100,10 @@ async def replay_trajectory(
         task_id=trajectory.task_id,
         sample=trajectory.sample,
         round=trajectory.round,
-        steps=[_started(start, again), *(_compared(step, found.get(id(step)), again) for step in steps)],
+        steps=[
+            _started(start, trajectory, again),
+            *(_compared(step, found.get(id(step)), again) for step in steps),
+        ],
         recorded_outcome=trajectory.outcome,
         outcome=again.outcome,
         grade_reason=again.grade_reason or again.error_message or _ungraded(task),
@@ -104,7 +112,7 @@ async def replay_trajectory(
 
 def recorded_actions(trajectory: Trajectory) -> tuple[WebRecord, list[ExecutionStep]]:
     """The record of the start page and the steps that acted on a page. Raises NotReplayable."""
-    steps = [step for step in trajectory.steps if step.web is not None]
+    steps = [step for step in trajectory.steps if step.web is not None and step.tool_name not in _ENDS]
     start = trajectory.metadata.get("start_page")
     acted = any(step.action_type == "browser_action" for step in trajectory.steps)
     if start is None and not acted:
@@ -146,12 +154,12 @@ def _had_effect(record: WebRecord | None) -> bool:
     return bool(moved or record.page_changed or record.dialogs or record.popups or record.downloads)
 
 
-def _started(start: WebRecord, again: Trajectory) -> StepReplay:
+def _started(start: WebRecord, trajectory: Trajectory, again: Trajectory) -> StepReplay:
     plain = again.metadata.get("start_page")
     if plain is None:
         return StepReplay(step_id=0, action="start", verdict="error", said=again.error_message or "")
     now = msgspec.convert(plain, WebRecord)
-    verdict, said = _judged(start, now, "", "")
+    verdict, said = _judged(start, now, first_page(trajectory.prompt), first_page(again.prompt))
     if now.error_class and not start.error_class:
         verdict, said = "error", f"it did not open: {now.error_class}"
     return StepReplay(step_id=0, action="start", verdict=verdict, url=now.url_after, said=said)
@@ -170,7 +178,9 @@ def _compared(step: ExecutionStep, now: ExecutionStep | None, again: Trajectory)
     elif now.web is None or (step.success and not now.success):
         verdict, said = "error", now.error_message or ""
     else:
-        verdict, said = _judged(step.web, now.web, str(step.observation), str(now.observation))
+        # What a failed step showed is its error, not the page.
+        shown = str(step.observation) if step.success else ""
+        verdict, said = _judged(step.web, now.web, shown, str(now.observation) if shown else "")
     return StepReplay(**told, verdict=verdict, url=url, said=said, seconds=round(now.duration, 3))
 
 
@@ -178,7 +188,8 @@ def _judged(recorded: WebRecord, now: WebRecord, shown: str, shown_now: str) -> 
     """Address first, then the page: by its digest, or by what was shown, visit by visit differences aside."""
     if not same_url(recorded.url_after, now.url_after):
         return "url_differs", f"recorded: {recorded.url_after}; now: {now.url_after}"
-    if recorded.snapshot in ("", now.snapshot) or (shown and same_text(shown, shown_now)):
+    same = recorded.snapshot == now.snapshot if recorded.snapshot else not shown
+    if same or (shown and same_text(shown, shown_now)):
         return "same", ""
     return "page_differs", first_difference(shown, shown_now)
 
