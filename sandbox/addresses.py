@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -103,7 +103,7 @@ class EgressPolicy:
     granted: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     allow_private: tuple[str, ...] = ()
-    ports: tuple[int, ...] = (80, 443)
+    ports: Container[int] = (80, 443)
 
     def __post_init__(self) -> None:
         for entries in (self.granted, self.denied, self.allow_private):

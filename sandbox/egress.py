@@ -6,22 +6,22 @@ Which hosts and addresses may be reached is `addresses.py`. Knows neither jails 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
-import re
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
+from types import MappingProxyType
 from typing import Self
 
-from sandbox.addresses import EgressPolicy, literal_address, normal_host, split_authority
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+from sandbox.addresses import EgressPolicy, literal_address, normal_host
+from sandbox.lookups import Resolve, SystemLookups
+from sandbox.proxy_http import FaultKind, ProxyFault, Request, parse_request
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +30,6 @@ _REMEDY = (
     "Only granted hosts can be reached from here. Whoever set this up can grant one as example.org,\n"
     "*.example.org or example.org:8443; a host on a private network must be named in allow_private too.\n"
 )
-
-_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) (HTTP/1\.[01])")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
-_URL = re.compile(r"(?i:http)://([^/?#@\\]+)([/?][^#]*)?")
-# Hop by hop, or written anew. Connection may name more, but cannot take Content-Length away.
-_NOT_PASSED_ON = {
-    *("connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate"),
-    *("te", "trailer", "upgrade", "host", "content-length"),
-}
 
 
 @dataclass(frozen=True)
@@ -59,72 +50,19 @@ class ProxyLimits:
     total_bytes: int | None = None
 
 
-class HttpError(Exception):
-    """What the proxy answers itself, and why. `reason` is printable ASCII."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = re.sub(r"[^\x20-\x7e]", "?", reason[:300])
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a client asks for. `head` goes to the server, then `body_bytes` bytes; a CONNECT has neither."""
-
-    host: str
-    port: int
-    head: bytes = b""
-    body_bytes: int = 0
-
-
-def parse_request(head: bytes) -> Request:
-    """The request in `head`, which comes without its empty line; its host is not checked. Raises ValueError.
-
-    Host is the URL's, and a body must have a length, so that nothing the client adds can ask a granted
-    address for another site that it serves as well.
-    """
-    line, *rest = head.decode("latin-1").split("\r\n")
-    match = _REQUEST_LINE.fullmatch(line)
-    fields = [field for field in map(_FIELD.fullmatch, rest) if field]
-    if not match or len(fields) < len(rest):
-        raise ValueError("is not a request of HTTP/1.1, or a header below is none")
-    method, target, version = match.groups()
-    if method == "CONNECT":
-        host, port = split_authority(target)
-        if port is None:
-            raise ValueError("has no port")
-        return Request(host, port)
-    url = _URL.fullmatch(target)
-    if not url:
-        raise ValueError("does not ask for http://HOST/PATH (https takes CONNECT)")
-    host, port = split_authority(url[1])
-
-    headers = [(field[1], field[1].lower(), field[2].rstrip(" \t")) for field in fields]
-    lengths = {value for _, name, value in headers if name == "content-length"}
-    if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", length) for length in lengths):
-        raise ValueError("has a Content-Length that is not one number")
-    if any(name == "transfer-encoding" for _, name, _ in headers):
-        raise ValueError("has a Transfer-Encoding, where only Content-Length is taken")
-    options = ",".join(value for _, name, value in headers if name == "connection").lower().split(",")
-    dropped = _NOT_PASSED_ON | {option.strip() for option in options}
-    path = url[2] or "/"
-    lines = [
-        f"{method} {path if path.startswith('/') else '/' + path} {version}",
-        f"Host: {url[1]}",
-        *(f"{written}: {value}" for written, name, value in headers if name not in dropped),
-        *(f"Content-Length: {length}" for length in lengths),
-        "Connection: close\r\n\r\n",
-    ]
-    return Request(host, port or 80, "\r\n".join(lines).encode("latin-1"), int(max(lengths, default="0")))
-
-
 class EgressProxy:
     """Serves CONNECT and plain http:// requests, one a connection, on a listening socket of any namespace.
 
     The socket stays the caller's and goes on listening after `close`; what waited on it before `start` may be
-    left of an earlier use and is closed. `blocked` lists what was refused and why, oldest first. `resolve`
-    gives the addresses of a name; without it the machine's resolver is asked.
+    left of an earlier use and is closed.
+
+    `resolve` gives the addresses of a name; without it the machine's resolver is asked. `local` names sites
+    that the policy is not asked of, each with the port of 127.0.0.1 that stands for its port 80; it has no
+    other. `refusal` says why the whole address of a plain request is refused, empty where it is not.
+    `credentials`, "user:password", are asked of every client.
+
+    `blocked` lists what was refused and why, oldest first. `faults` tells, for "host:port", of what kind
+    the last refusal or failure there was, and its reason, unless a connection was made since.
     """
 
     def __init__(
@@ -134,14 +72,20 @@ class EgressProxy:
         *,
         limits: ProxyLimits = ProxyLimits(),
         resolve: Resolve | None = None,
+        local: Mapping[str, int] = MappingProxyType({}),
+        refusal: Callable[[str], str] | None = None,
+        credentials: str | None = None,
     ) -> None:
         self.blocked: list[str] = []
+        self.faults: dict[str, tuple[FaultKind, str]] = {}
         self._listener = listener.dup()
         self._policy = policy
         self._limits = limits
-        self._resolve = resolve or self._ask_resolver
-        # Threads of its own: slow look-ups of a hostile client must not take up the event loop's.
-        self._lookups = ThreadPoolExecutor(4, "egress-lookup")
+        self._lookups = SystemLookups()
+        self._resolve = resolve or self._lookups
+        self._local = local
+        self._refusal = refusal
+        self._authorization = credentials and f"Basic {b64encode(credentials.encode()).decode()}"
         self._carried_bytes = 0
         self._serving: asyncio.Task[None] | None = None
 
@@ -160,7 +104,7 @@ class EgressProxy:
                 await asyncio.wait([self._serving])
         finally:
             self._listener.close()
-            self._lookups.shutdown(wait=False, cancel_futures=True)
+            self._lookups.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -192,10 +136,10 @@ class EgressProxy:
         try:
             with suppress(OSError):
                 await self._exchange(client)
-        except HttpError as error:
-            if error.status < 500:
-                self._list(error.reason)
-            await _answer(client, error, self._limits.linger_seconds)
+        except ProxyFault as fault:
+            if fault.kind in ("refused", "malformed"):
+                self._list(fault.reason)
+            await _answer(client, fault, self._limits.linger_seconds)
         except Exception:  # a fault in one connection must not end the others
             _log.exception("The egress proxy failed on a connection and closed it.")
 
@@ -206,8 +150,8 @@ class EgressProxy:
             request = parse_request(head)
         except ValueError as error:
             first = head.partition(b"\r\n")[0].decode("latin-1")
-            raise HttpError(400, f"malformed request: {first[:100]!a} {error}") from None
-        with await self._connect(request.host, request.port) as upstream:
+            raise ProxyFault("malformed", f"malformed request: {first[:100]!a} {error}") from None
+        with await self._connect(request) as upstream:
             if not request.head:
                 established = b"HTTP/1.1 200 Connection established\r\n\r\n"
                 await asyncio.get_running_loop().sock_sendall(client, established)
@@ -228,29 +172,70 @@ class EgressProxy:
         head, end, rest = data.partition(b"\r\n\r\n")
         if not end or len(head) > limits.header_bytes:
             within = f"{limits.header_bytes} bytes and {limits.header_seconds:g} s"
-            raise HttpError(400, f"malformed request: {data[:100]!a} has no whole head within {within}")
+            raise ProxyFault(
+                "malformed", f"malformed request: {data[:100]!a} has no whole head within {within}"
+            )
         return head, rest
 
-    async def _connect(self, host: str, port: int) -> socket.socket:
-        if reason := self._policy.check_name(host, port):
-            raise HttpError(403, reason)
-        host, seconds = normal_host(host), self._limits.connect_seconds
-        literal = literal_address(host)
+    async def _connect(self, request: Request) -> socket.socket:
+        place = f"{request.host}:{request.port}".lower()
+        try:
+            self._admit(request)
+            upstream = await self._open(request)
+        except ProxyFault as fault:
+            self.faults.pop(place, None)
+            if len(self.faults) >= self._limits.listed:
+                del self.faults[next(iter(self.faults))]
+            self.faults[place] = fault.kind, fault.reason
+            raise
+        self.faults.pop(place, None)
+        return upstream
+
+    def _admit(self, request: Request) -> None:
+        """Raises ProxyFault for a client that is a stranger and for what is refused before any look-up."""
+        if self._authorization and not hmac.compare_digest(
+            request.authorization.encode("latin-1"), self._authorization.encode()
+        ):
+            raise ProxyFault("unauthorized", "this proxy serves one client, which knows its password")
+        if request.url and self._refusal and (reason := self._refusal(request.url)):
+            raise ProxyFault("refused", f"{request.host}:{request.port} refused: {reason}")
+
+    async def _open(self, request: Request) -> socket.socket:
+        """A connection to the one place that was checked. Raises ProxyFault where there is none."""
+        host, port, seconds = request.host, request.port, self._limits.connect_seconds
         try:
             async with asyncio.timeout(seconds):
-                addresses = [literal] if literal else list(await self._resolve(host, port))
-                if reason := self._policy.check(host, port, addresses):
-                    raise HttpError(403, reason)
+                if host.lower().rstrip(".") in self._local:
+                    return await self._open_local(host.lower().rstrip("."), port)
+                addresses = await self._addresses(host, port)
                 return await _open_first(addresses, port, seconds / len(addresses))
         except TimeoutError:
-            raise HttpError(504, f"{host}:{port} did not answer within {seconds:g} s") from None
+            raise ProxyFault("timeout", f"{host}:{port} did not answer within {seconds:g} s") from None
         except OSError as error:
-            raise HttpError(502, f"{host}:{port} cannot be reached: {error.strerror or error}") from None
+            reason = f"{host}:{port} cannot be reached: {error.strerror or error}"
+            raise ProxyFault("connection_failed", reason) from None
 
-    async def _ask_resolver(self, host: str, port: int) -> list[str]:
-        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        found = await asyncio.get_running_loop().run_in_executor(self._lookups, ask)
-        return [str(address[0]) for *_, address in found]
+    async def _open_local(self, host: str, port: int) -> socket.socket:
+        if port != 80:
+            raise ProxyFault(
+                "refused", f"{host}:{port} refused: this site is http on port 80 and nothing else"
+            )
+        return await _open("127.0.0.1", self._local[host])
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        """The addresses of `host`, looked up once and all checked; at least one."""
+        if reason := self._policy.check_name(host, port):
+            raise ProxyFault("refused", reason)
+        host = normal_host(host)
+        literal = literal_address(host)
+        try:
+            addresses = [literal] if literal else list(await self._resolve(host, port))
+        except OSError as error:
+            reason = f"{host}:{port} cannot be reached: {error.strerror or error}"
+            raise ProxyFault("name_not_resolved", reason) from None
+        if reason := self._policy.check(host, port, addresses):
+            raise ProxyFault("refused", reason)
+        return addresses
 
     async def _relay(
         self, request: Request, rest: bytes, client: socket.socket, upstream: socket.socket
@@ -337,16 +322,11 @@ async def _open(address: str, port: int) -> socket.socket:
     return upstream
 
 
-async def _answer(client: socket.socket, error: HttpError, linger_seconds: float) -> None:
-    # The reason is in the status line too: most clients show no more of a CONNECT that failed.
-    body = f"{error.reason}\n{_REMEDY if error.status == 403 else ''}"
-    head = (
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}: {error.reason}\r\n"
-        f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
+async def _answer(client: socket.socket, fault: ProxyFault, linger_seconds: float) -> None:
+    answer = fault.answer(_REMEDY if fault.kind == "refused" else "")
     with suppress(OSError):
         async with asyncio.timeout(linger_seconds):
-            await asyncio.get_running_loop().sock_sendall(client, (head + body).encode("ascii"))
+            await asyncio.get_running_loop().sock_sendall(client, answer)
         client.shutdown(socket.SHUT_WR)
         await _drain(client, linger_seconds)
 

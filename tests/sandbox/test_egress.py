@@ -18,7 +18,9 @@ from ipaddress import ip_address
 import pytest
 
 from sandbox.addresses import EgressPolicy, normal_host, not_public
-from sandbox.egress import EgressProxy, ProxyLimits, Resolve, parse_request
+from sandbox.egress import EgressProxy, ProxyLimits
+from sandbox.lookups import Resolve
+from sandbox.proxy_http import parse_request
 
 ANY = EgressPolicy(granted=("*",))
 

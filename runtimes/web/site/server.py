@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from runtimes.web.guard import SHOP_HOST
 from runtimes.web.site import pages
 from runtimes.web.site.catalogue import (
     ACCOUNTS,
@@ -37,6 +38,8 @@ class Shop:
 
     `grader_key` is what a request must carry in GRADER_HEADER to read `/_world/`.
     """
+
+    host = SHOP_HOST
 
     def __init__(self) -> None:
         self.port = 0

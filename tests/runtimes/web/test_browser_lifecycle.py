@@ -87,7 +87,7 @@ async def test_a_hung_browser_is_our_failure_and_is_replaced(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -105,7 +105,7 @@ async def test_a_browser_that_opens_no_page_is_our_failure_and_is_replaced(
     for process in hung.children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # the page just closed takes its renderer along
             process.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CHECK_SECONDS", 2)
+    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 2)
     with pytest.raises(InfrastructureError, match="opening a page"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -121,7 +121,7 @@ async def test_cancellation_ends_an_episode_whose_browser_hangs(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.browser.CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.contexts.CLOSE_SECONDS", 0.5)
     checking = asyncio.create_task(pool.check())
     await asyncio.wait({checking}, timeout=0.2)
     checking.cancel()

@@ -1,0 +1,1 @@
+"""The web runtime beside raw Playwright and BrowserGym: `make bench-web`."""
