@@ -79,8 +79,15 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Services(
             model=self.model.create(),
             sandboxes=sandbox_pool(settings),
-            browsers=browsers(max_contexts=settings.max_concurrent, start_url=settings.start_url),
+            browsers=browsers(
+                max_contexts=settings.max_concurrent,
+                start_url=settings.start_url,
+                memory_mb=settings.web_memory_mb,
+                recycle_episodes=settings.web_recycle_episodes,
+            ),
             limits=Limits(memory_mb=settings.memory_limit),
+            search_url=settings.search_url,
+            traces=settings.output / "traces" if settings.web_trace == "failure" else None,
         )
 
 
