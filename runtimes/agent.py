@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory
+from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory, WebRecord
 from runtimes.errors import InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.prompts import episode_messages, prompt_hash
 from runtimes.text import well_formed
 from runtimes.tools.base import COMPLETE_TASK, Tool, Workbench
+from runtimes.tools.page_actions import FINISH
 from runtimes.version import code_version
+
+if TYPE_CHECKING:
+    from runtimes.web.page import WebPage
 
 NUDGE = "Your reply was empty. Call a tool, or call complete_task with the final answer."
 MAX_EMPTY_REPLIES = 2
@@ -49,6 +53,7 @@ class Episode:
         self.prompt: list[Message] = []
         self.answer: str | None = None
         self.done = False
+        self.start_page: WebRecord | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cost_usd: float | None = None
@@ -119,6 +124,8 @@ class Episode:
             trajectory.metadata["missing_tools"] = self.missing_tools
         if self.task.task_type == "code" and isinstance(self.answer, str):
             trajectory.metadata["code_length"] = len(self.answer)
+        if self.start_page is not None:
+            trajectory.metadata["start_page"] = msgspec.to_builtins(self.start_page)
         if self.bench.open_page is not None:
             trajectory.metadata["final_url"] = self.bench.open_page.url
 
@@ -152,7 +159,9 @@ class Episode:
 
     async def _first_page(self) -> str:
         try:
-            return await (await self.bench.page()).observe()
+            page = await self.bench.page()
+            self.start_page = page.start_record
+            return await page.observe()
         except ToolError as error:
             return f"The start page could not be opened: {error}"
 
@@ -168,6 +177,7 @@ class Episode:
         for index, call in enumerate(calls):
             step = self._new_step(reply if index == 0 else None, turn)
             step.tool_call_id = str(call.get("id") or f"call_{turn}_{index}")
+            page = self.bench.open_page
             clock = time.monotonic()
             try:
                 await self._call(call, step)
@@ -179,6 +189,7 @@ class Episode:
                 raise
             finally:
                 step.duration = time.monotonic() - clock
+                self._record_page(step, page)
             if self.done or len(self.steps) >= self.task.max_steps:
                 break
             answers.append({"role": "tool", "tool_call_id": step.tool_call_id, "content": step.observation})
@@ -195,11 +206,21 @@ class Episode:
         step.action_type = tool.action_type
         arguments = parse_arguments(tool, function.get("arguments"))
         step.action_params = tool.action_params(arguments)
-        if name == COMPLETE_TASK:
+        if name in {COMPLETE_TASK, FINISH}:
             self.answer, self.done = arguments["answer"], True
-        else:
-            step.observation = well_formed(await tool.function(self.bench, **arguments))
+        if name != COMPLETE_TASK:
+            observation = await tool.function(self.bench, **arguments)
+            step.observation = None if self.done else well_formed(observation)
         step.success = True
+
+    def _record_page(self, step: ExecutionStep, before: WebPage | None) -> None:
+        """Give the step its record: of the page it was done on, which may have been replaced meanwhile."""
+        now = self.bench.open_page
+        if now is None:
+            return
+        if self.start_page is None:
+            self.start_page = now.start_record
+        step.web = (before.take_record() if before is not None else None) or now.take_record()
 
     def _new_step(self, reply: Reply | None, turn: int) -> ExecutionStep:
         step = ExecutionStep(

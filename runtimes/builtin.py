@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
@@ -13,7 +15,7 @@ from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import toolset
 from runtimes.web.guard import Guard
-from runtimes.web.page import WebPage
+from runtimes.world import World
 from sandbox import SandboxError
 
 
@@ -27,16 +29,23 @@ class AgentRuntime(Runtime):
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        self._worlds: dict[tuple[str, str, int], dict[str, Any]] = {}
 
     @property
     def capabilities(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset(self.default_tools)
 
     async def execute(self, task: TaskSpec, *, sample: int = 0, round: str = "") -> Trajectory:
+        async with self.episode(task, sample=sample, round=round) as (trajectory, _):
+            return trajectory
+
+    @asynccontextmanager
+    async def episode(
+        self, task: TaskSpec, *, sample: int = 0, round: str = "", keep_page: bool = False
+    ) -> AsyncIterator[tuple[Trajectory, World]]:
         tools, missing = toolset(task.expected_tools, self.default_tools)
         services = self.services
-        async with Workbench(task, services) as bench:
+        async with AsyncExitStack() as stack:
+            bench = await stack.enter_async_context(Workbench(task, services))
             if self.always_runs_code:
                 bench.prepare_session()
             episode = Episode(
@@ -48,29 +57,17 @@ class AgentRuntime(Runtime):
                 starts_on_page=self.starts_on_page(task),
             )
             trajectory = await episode.run(self.runtime_id, sample=sample, round=round)
-            if bench.open_page is not None and trajectory.finished:
-                await self._keep_world(task, trajectory, bench.open_page)
-        return trajectory
-
-    async def _keep_world(self, task: TaskSpec, trajectory: Trajectory, page: WebPage) -> None:
-        """Keep for the grader what the page had; a browser that died by now spoils the episode."""
-        try:
-            world = {
-                "storage_state": await page.storage_state(),
-                "allowed_domains": Guard.of_task(task).allowed_domains,
-            }
-        except InfrastructureError as error:
-            trajectory.outcome = "infrastructure_error"
-            trajectory.error_type, trajectory.error_message = error.error_type, str(error)
-            return
-        self._worlds[(trajectory.round, trajectory.task_id, trajectory.sample)] = world
+            world = await _world_of(bench, trajectory)
+            if keep_page and world.last_page is not None:
+                await bench.close_session()  # the verifier may want its place
+            else:
+                await stack.aclose()
+                world = replace(world, last_page=None)
+            yield trajectory, world
 
     def starts_on_page(self, task: TaskSpec) -> bool:
         """Whether the agent sees a page before its first action."""
         return "start_url" in task.constraints
-
-    def take_world(self, trajectory: Trajectory) -> dict[str, Any]:
-        return self._worlds.pop((trajectory.round, trajectory.task_id, trajectory.sample), {})
 
     async def health_check(self) -> Health:
         try:
@@ -107,6 +104,24 @@ class ReasoningRuntime(AgentRuntime):
     default_tools = ("browser", "python_executor", "llm_reasoning")
     uses_sandbox = True
     uses_browser = True
+
+
+async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
+    """How the episode ended on its page; a browser that died by now spoils the episode."""
+    page = bench.open_page
+    if page is None or not trajectory.finished:
+        return World()
+    try:
+        return World(
+            storage_state=await page.storage_state(),
+            allowed_domains=Guard.of_task(bench.task).allowed_domains,
+            last_url=page.url,
+            last_page=page.current,
+        )
+    except InfrastructureError as error:
+        trajectory.outcome = "infrastructure_error"
+        trajectory.error_type, trajectory.error_message = error.error_type, str(error)
+        return World()
 
 
 def sample_seed(base: int, task_id: str, sample: int) -> int:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,6 +19,7 @@ from msgspec import Meta, Struct
 
 from runtimes.errors import ErrorType, InvalidTask
 from runtimes.text import well_formed_json
+from runtimes.world import World
 
 ActionType = Literal["code_execution", "browser_action", "tool_call"]
 Outcome = Literal["solved", "unsolved", "unverified", "infrastructure_error", "cancelled"]
@@ -296,16 +299,22 @@ class Runtime(ABC):
     async def execute(self, task: TaskSpec, *, sample: int = 0, round: str = "") -> Trajectory:
         """Run `task` once. `sample` varies the model's seed; one sample is as repeatable as the model."""
 
+    @asynccontextmanager
+    async def episode(
+        self, task: TaskSpec, *, sample: int = 0, round: str = "", keep_page: bool = False
+    ) -> AsyncIterator[tuple[Trajectory, World]]:
+        """Run `task` once, and what a verifier may see of its end while the context lasts.
+
+        A runtime with a page overrides this: with `keep_page` it leaves the agent's last page open.
+        """
+        yield await self.execute(task, sample=sample, round=round), World()
+
     async def health_check(self) -> Health:
         """Prove that the runtime could take a task now."""
         return Health(True)
 
     async def cleanup(self) -> None:  # noqa: B027 - most runtimes own nothing
         """Release everything the runtime opened; safe to call twice."""
-
-    def take_world(self, trajectory: Trajectory) -> dict[str, Any]:
-        """What a verifier needs beyond the trajectory and nobody may store (a browser's cookies), once."""
-        return {}
 
 
 _KNOWN_FIELDS = frozenset(Trajectory.__struct_fields__) - {"extra"}

@@ -45,11 +45,17 @@ class ConfigurationError(PlatformError):
 
 
 class ToolError(PlatformError):
-    """A tool call that failed by the agent's doing; shown to the agent, which may go on."""
+    """A tool call that failed by the agent's doing; shown to the agent, which may go on.
 
-    def __init__(self, error_type: ErrorType, message: str, remedy: str = "") -> None:
+    `error_class` is finer than the type where there is something finer to say; see `WebRecord`.
+    """
+
+    def __init__(
+        self, error_type: ErrorType, message: str, remedy: str = "", *, error_class: str = ""
+    ) -> None:
         super().__init__(message, remedy)
         self.error_type: ErrorType = error_type
+        self.error_class = error_class
 
 
 class VerifierFault(PlatformError):

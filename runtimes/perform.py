@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
 
 import msgspec
 
 from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
 from runtimes.errors import InfrastructureError, ModelRefused, VerifierFault
-from runtimes.grading.base import grade
+from runtimes.grading.base import grade, needs_last_page
 from runtimes.services import Services
+from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,10 @@ async def perform(
         created_at=time.time(),
     )
     try:
-        trajectory = await runtime.execute(task.for_agent(), sample=sample, round=round)
-        world = runtime.take_world(trajectory)
-        return trajectory.graded(await _verdict(task, trajectory, services, world))
+        keep_page = task.verifier is not None and needs_last_page(task.verifier)
+        episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
+        async with episode as (trajectory, world):
+            return trajectory.graded(await _verdict(task, trajectory, services, world))
     except VerifierFault as error:
         return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
     except ModelRefused:
@@ -57,9 +58,7 @@ async def perform(
     )
 
 
-async def _verdict(
-    task: TaskSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
-) -> Grade | None:
+async def _verdict(task: TaskSpec, trajectory: Trajectory, services: Services, world: World) -> Grade | None:
     if task.verifier is None or not trajectory.finished:
         return None
     if trajectory.error_type is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adp_service.cli import doctor, export, imports, replay, run, show, status, ui
+from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -21,13 +21,18 @@ app = typer.Typer(
     help="The agent-data platform: seed tasks in, verified training data for AI agents out. "
     "Settings come from the environment and `.env` (see `.env.example`).",
 )
+sources = typer.Typer(
+    no_args_is_help=True, help="Turn a data set or benchmark into a task file with verifiers."
+)
+sources.command("gsm8k")(import_gsm8k.import_gsm8k)
+sources.command("miniwob")(import_miniwob.import_miniwob)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
 app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
-app.command("import")(imports.import_tasks)
+app.add_typer(sources, name="import")
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Trajectory
 from runtimes.grading.base import VerifierKind
 from runtimes.services import Services
+from runtimes.world import World
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?")
 
@@ -26,7 +27,7 @@ class Exact(VerifierKind[ExactSpec]):
     Spec = ExactSpec
 
     async def grade(
-        self, spec: ExactSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
+        self, spec: ExactSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         return same_text(trajectory.final_result, spec.expected)
 
@@ -42,7 +43,7 @@ class Numeric(VerifierKind[NumericSpec]):
     Spec = NumericSpec
 
     async def grade(
-        self, spec: NumericSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
+        self, spec: NumericSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         return same_number(trajectory.final_result, spec.expected, spec.tolerance)
 

@@ -13,6 +13,7 @@ from runtimes.contracts import Grade, Trajectory, Verifier
 from runtimes.errors import InvalidTask
 from runtimes.services import Services
 from runtimes.text import well_formed
+from runtimes.world import World
 
 GROUP = "adp.verifiers"
 SpecT = TypeVar("SpecT", bound=Struct)
@@ -21,8 +22,8 @@ SpecT = TypeVar("SpecT", bound=Struct)
 class VerifierKind(ABC, Generic[SpecT]):
     """One way to verify. Register a subclass with the entry point group `adp.verifiers`, named by its kind.
 
-    `grade` gets the trajectory, the fresh things it may open (`services`) and the `world` the runtime handed
-    over (`Runtime.take_world`). A wrong answer is a reward of 0, never an exception; it raises VerifierFault
+    `grade` gets the trajectory, the fresh things it may open (`services`) and the `world` as the episode left
+    it (`Runtime.episode`). A wrong answer is a reward of 0, never an exception; it raises VerifierFault
     when the spec itself is at fault, InfrastructureError when the platform is.
     """
 
@@ -30,12 +31,19 @@ class VerifierKind(ABC, Generic[SpecT]):
 
     @abstractmethod
     async def grade(
-        self, spec: SpecT, trajectory: Trajectory, services: Services, world: dict[str, Any]
+        self, spec: SpecT, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         """The reward, 0 to 1, and the reason in words."""
 
     def read(self, spec: dict[str, Any]) -> SpecT:
         return msgspec.convert(spec, self.Spec)
+
+    def needs_last_page(self, spec: SpecT) -> bool:
+        """Whether `grade` looks at the page the agent ended on, which then keeps its place in the browser.
+
+        A verifier that does must wait for nothing that other episodes hold, a sandbox above all.
+        """
+        return False
 
 
 def check_verifier(verifier: Verifier) -> None:
@@ -46,9 +54,13 @@ def check_verifier(verifier: Verifier) -> None:
         raise InvalidTask(f"the verifier's spec is not one of kind {verifier.kind!r}: {error}.") from error
 
 
-async def grade(
-    verifier: Verifier, trajectory: Trajectory, services: Services, world: dict[str, Any]
-) -> Grade:
+def needs_last_page(verifier: Verifier) -> bool:
+    """Whether the episode's last page is to stay open for this verifier."""
+    kind = _kind(verifier)
+    return kind.needs_last_page(kind.read(verifier.spec))
+
+
+async def grade(verifier: Verifier, trajectory: Trajectory, services: Services, world: World) -> Grade:
     """The verdict on a finished trajectory."""
     kind = _kind(verifier)
     reward, reason = await kind.grade(kind.read(verifier.spec), trajectory, services, world)

@@ -1,31 +1,73 @@
-"""Grades by a page's state: a script in a fresh page, with the episode's cookies, apart from the agent."""
+"""Grades by the state of pages, apart from the agent: a fresh page with its cookies, or the one it left."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+import re
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
-from runtimes.grading.answers import same_number, same_text
+from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import VerifierKind
+from runtimes.grading.page_reading import by_locator, by_script, open_page
 from runtimes.grading.python_tests import same_json
+from runtimes.grading.urls import normalised, same_url
 from runtimes.services import Services
+from runtimes.world import World
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+RENDERING_SECONDS = 2.0
+"""How long an element may be late on a page that was just opened; a script can wait by itself."""
+
+_TRIES = 20
+_WHERE = ("url", "at")
+_WHAT = ("script", "locator")
+_EXPECTATIONS = ("expected", "contains", "matches", "at_least", "compare")
+
+
+class Check(Struct, frozen=True, forbid_unknown_fields=True):
+    """One value read off a page, and what it is held against.
+
+    Where: at `url` in a fresh page with the episode's cookies, or `at` the agent's last page as it left it.
+    What: the value of `script` (JavaScript), or what `read` or `attribute` says of the element that
+    `locator` (a Playwright selector) finds; `read: "url"` is the address the episode ended at.
+    Held against: `expected`, equal as JSON; `contains`, a part of a text or a member of a list; `matches`, a
+    regular expression found in the text; `at_least`, a number; or `compare`: the value is the right answer
+    and the agent's is held against it.
+    """
+
+    url: str | UnsetType = UNSET
+    at: Literal["last_page"] | UnsetType = UNSET
+    script: str | UnsetType = UNSET
+    locator: str | UnsetType = UNSET
+    read: Literal["text", "value", "count", "visible", "url"] | UnsetType = UNSET
+    attribute: str | UnsetType = UNSET
+    expected: Any | UnsetType = UNSET
+    contains: Any | UnsetType = UNSET
+    matches: str | UnsetType = UNSET
+    at_least: float | UnsetType = UNSET
+    compare: Literal["numeric", "exact"] | UnsetType = UNSET
+    tolerance: Annotated[float, Meta(ge=0)] = 1e-6
+
+    @property
+    def of_address(self) -> bool:
+        return self.read == "url"
+
+    @property
+    def on_last_page(self) -> bool:
+        return self.at == "last_page" and not self.of_address
 
 
 class PageStateSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """`script`, JavaScript, is evaluated on the page at `url`.
+    """All of `checks` must hold, in order; a spec that is one check may be written without the list."""
 
-    Its value must equal `expected`; or, with `compare`, it is the right answer and the agent's is held
-    against it.
-    """
-
-    url: str
-    script: str
-    expected: Any | UnsetType = UNSET
-    compare: Literal["numeric", "exact"] | UnsetType = UNSET
-    tolerance: Annotated[float, Meta(ge=0)] = 1e-6
+    checks: Annotated[list[Check], Meta(min_length=1)]
 
 
 class PageState(VerifierKind[PageStateSpec]):
@@ -34,26 +76,140 @@ class PageState(VerifierKind[PageStateSpec]):
     Spec = PageStateSpec
 
     def read(self, spec: dict[str, Any]) -> PageStateSpec:
-        read = super().read(spec)
-        if (read.expected is UNSET) == (read.compare is UNSET):
-            raise InvalidTask("a page_state verifier has either `expected` or `compare`.")
+        read = super().read(spec if "checks" in spec else {"checks": [spec]})
+        for number, check in enumerate(read.checks, start=1):
+            if fault := _fault(check):
+                place = (
+                    f"check {number} of a page_state verifier"
+                    if "checks" in spec
+                    else "a page_state verifier"
+                )
+                raise InvalidTask(f"{place} {fault}.")
         return read
 
+    def needs_last_page(self, spec: PageStateSpec) -> bool:
+        return any(check.on_last_page for check in spec.checks)
+
     async def grade(
-        self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
+        self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
-        value = await services.browsers.evaluate(
-            spec.url,
-            spec.script,
-            storage_state=world.get("storage_state"),
-            allowed_domains=world.get("allowed_domains"),
+        async with AsyncExitStack() as stack:
+            fresh: Page | None = None
+            for number, check in enumerate(spec.checks, start=1):
+                if check.url is not UNSET and fresh is None:
+                    opening = services.browsers.grading_page(
+                        world.storage_state, allowed_domains=world.allowed_domains
+                    )
+                    fresh = await stack.enter_async_context(opening)
+                reward, reason = await _judge(check, trajectory.final_result, world, fresh)
+                if reward < 1:
+                    many = len(spec.checks) > 1
+                    return reward, f"check {number} of {len(spec.checks)}: {reason}" if many else reason
+        return 1.0, reason if len(spec.checks) == 1 else f"all {len(spec.checks)} checks hold"
+
+
+async def _judge(check: Check, answer: Any, world: World, fresh: Page | None) -> tuple[float, str]:
+    """The reward of one check, and why."""
+    if check.of_address:
+        return _hold(check, world.last_url, answer)
+    if check.url is UNSET:
+        if world.last_page is None:
+            return 0.0, "the episode ended on no page"
+        return _hold(check, await _value(world.last_page, check), answer)
+    assert fresh is not None
+    await open_page(fresh, check.url)
+    verdict = _hold(check, await _value(fresh, check), answer)
+    for _ in range(_TRIES if check.script is UNSET else 0):
+        if verdict[0] == 1:
+            break
+        await asyncio.sleep(RENDERING_SECONDS / _TRIES)
+        verdict = _hold(check, await _value(fresh, check), answer)
+    return verdict
+
+
+async def _value(page: Page, check: Check) -> Any:
+    if check.script is not UNSET:
+        return await by_script(page, check.script)
+    assert check.locator is not UNSET
+    attribute = None if check.attribute is UNSET else check.attribute
+    read = "text" if check.read is UNSET or check.read == "url" else check.read
+    return await by_locator(page, check.locator, read, attribute)
+
+
+def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
+    """The check's value against what it must be, or the agent's answer against the value."""
+    if check.compare == "numeric":
+        number = _number(value)
+        if number is None:
+            return 0.0, "the page holds no number to compare with"
+        return same_number(answer, number, check.tolerance)
+    if check.compare == "exact":
+        return same_text(answer, str(value))
+    if check.of_address:
+        return (
+            (1.0, "the episode ended there")
+            if _is_there(check, str(value))
+            else (0.0, f"it ended at {value}")
         )
-        if spec.compare == "numeric":
-            if not isinstance(value, int | float):
-                return 0.0, "the page holds no number to compare with"
-            return same_number(trajectory.final_result, float(value), spec.tolerance)
-        if spec.compare == "exact":
-            return same_text(trajectory.final_result, str(value))
-        if same_json(value, spec.expected):
-            return 1.0, "the page is in the expected state"
-        return 0.0, "the page is not in the expected state"
+    if _is_as_expected(check, value):
+        return 1.0, "the page is in the expected state"
+    return 0.0, "the page is not in the expected state"
+
+
+def _is_there(check: Check, url: str) -> bool:
+    if check.expected is not UNSET:
+        return same_url(url, str(check.expected))
+    return _is_as_expected(check, normalised(url, fragment=True))
+
+
+def _is_as_expected(check: Check, value: Any) -> bool:
+    if check.expected is not UNSET:
+        return same_json(value, check.expected)
+    if check.contains is not UNSET:
+        if isinstance(value, list):
+            return any(same_json(member, check.contains) for member in value)
+        return isinstance(value, str) and str(check.contains) in value
+    if check.matches is not UNSET:
+        return isinstance(value, str) and re.search(check.matches, value) is not None
+    number = _number(value)
+    return number is not None and check.at_least is not UNSET and number >= check.at_least
+
+
+def _number(value: Any) -> float | None:
+    """A number, or the last one in a text; true and false are none."""
+    if isinstance(value, bool):
+        return None
+    return (
+        float(value)
+        if isinstance(value, int | float)
+        else last_number(value)
+        if isinstance(value, str)
+        else None
+    )
+
+
+def _fault(check: Check) -> str:
+    """What is wrong with a check as it is written; empty for a sound one."""
+    if _count(check, _WHERE) != 1:
+        return 'has either `url` or `at`: "last_page"'
+    if check.of_address:
+        if check.at is UNSET or _count(check, (*_WHAT, "attribute")):
+            return 'with `read`: "url" has `at`: "last_page", and neither script, locator nor attribute'
+    elif _count(check, _WHAT) != 1:
+        return "has either `script` or `locator`"
+    elif check.locator is UNSET and _count(check, ("read", "attribute")):
+        return "has `read` or `attribute` without the `locator` they belong to"
+    elif _count(check, ("read", "attribute")) > 1:
+        return "has either `read` or `attribute`"
+    if _count(check, _EXPECTATIONS) != 1:
+        return f"has either {', '.join(f'`{name}`' for name in _EXPECTATIONS[:-1])} or `compare`"
+    if check.matches is not UNSET:
+        try:
+            re.compile(check.matches)
+        except re.error as error:
+            return f"has in `matches` no regular expression: {error}"
+    return ""
+
+
+def _count(check: Check, names: tuple[str, ...]) -> int:
+    return sum(getattr(check, name) is not UNSET for name in names)

@@ -18,6 +18,7 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InfrastructureError, InvalidTask
 from runtimes.grading.base import VerifierKind
 from runtimes.services import Services
+from runtimes.world import World
 from sandbox import SandboxError
 
 RESULTS = "graded.json"
@@ -71,7 +72,7 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
         return read
 
     async def grade(
-        self, spec: PythonTestsSpec, trajectory: Trajectory, services: Services, world: dict[str, Any]
+        self, spec: PythonTestsSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         if not isinstance(trajectory.final_result, str):
             return 0.0, "there is no submitted code"

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
+from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
+from runtimes.web.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
     from runtimes.llm.base import ChatModel
     from runtimes.services import Services
     from runtimes.web.page import WebPage
     from sandbox import Session
+
+
+MAX_DEATHS = 3
+"""Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
 
 
 @dataclass
@@ -27,9 +33,12 @@ class Workbench:
 
     task: TaskSpec
     services: Services
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opening: asyncio.Task[Session] | None = None
     _page: WebPage | None = None
+    _checkpoint: Checkpoint | None = None
+    _deaths: int = 0
 
     @property
     def model(self) -> ChatModel:
@@ -40,10 +49,16 @@ class Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        await self._stack.aclose()
+        async with self._page_stack:
+            await self.close_session()
+
+    async def close_session(self) -> None:
+        """Give the sandbox back, before the page; safe to call twice."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        await self._session_stack.aclose()
 
     def prepare_session(self) -> None:
         """Begin to make the sandbox, which takes as long as a few runs in it, while the model thinks."""
@@ -62,12 +77,59 @@ class Workbench:
     async def _open_session(self) -> Session:
         allowance = Allowance.of_task(self.task, self.services.limits)
         opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
-        return await self._stack.enter_async_context(opening)
+        return await self._session_stack.enter_async_context(opening)
 
     async def page(self) -> WebPage:
-        """The episode's page in a browser context of its own, at the task's start address."""
+        """The episode's page in a browser context of its own, at the task's start address.
+
+        Raises ToolError for constraints of the task that cannot be read.
+        """
         if self._page is None:
-            self._page = await self._stack.enter_async_context(self.services.browsers.page(self.task))
+            resumes(self.task)
+            self._page = await self._page_stack.enter_async_context(self.services.browsers.page(self.task))
+        return self._page
+
+    async def on_page(self, action: Callable[[WebPage], Awaitable[str]]) -> str:
+        """Do `action` on the episode's page; every page tool goes through here.
+
+        Where the browser dies and the task's `constraints.recovery` is "resume", a new one takes up the
+        cookies, storage and address there were after the last action, and ToolError says so: what became of
+        this action nobody knows, so it is not repeated. Else it raises InfrastructureError.
+        """
+        page = await self.page()
+        if not resumes(self.task):
+            return await action(page)
+        try:
+            return await self._do_and_save(page, action)
+        except InfrastructureError as error:
+            if error.error_type != "browser_error" or self._deaths == MAX_DEATHS:
+                raise
+            page = await self._resume()
+            raise ToolError(
+                "browser_error",
+                f"The browser died and was started again, at {page.url}.",
+                "Whether the action was done is not known: look at the page first.",
+            ) from error
+
+    async def _do_and_save(self, page: WebPage, action: Callable[[WebPage], Awaitable[str]]) -> str:
+        try:
+            observation = await action(page)
+        except ToolError:
+            await self._save(page)
+            raise
+        await self._save(page)
+        return observation
+
+    async def _save(self, page: WebPage) -> None:
+        with suppress(ToolError):  # a page that hangs; what was saved before still holds
+            self._checkpoint = await take_checkpoint(page)
+
+    async def _resume(self) -> WebPage:
+        """A page in another browser, with what was saved last."""
+        self._deaths += 1
+        await self._page_stack.aclose()  # first, or it would wait for its own place
+        opening = self.services.browsers.page(self.task, self._checkpoint)
+        self._page = await self._page_stack.enter_async_context(opening)
         return self._page
 
     @property

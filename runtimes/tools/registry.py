@@ -9,10 +9,17 @@ from runtimes.tools.base import COMPLETE_TASK, Tool
 from runtimes.tools.code import FILE_OPERATIONS, PYTHON_EXECUTOR, SHELL_EXECUTOR
 from runtimes.tools.page_actions import PAGE_ACTIONS
 from runtimes.tools.reasoning import COMPLETE, LLM_REASONING
+from runtimes.tools.web_search import WEB_SEARCH
 
 GROUP = "adp.tools"
-_NAVIGATION = {"goto", "click", "scroll", "back", "extract"}
-_FORMS = {"click", "fill", "fill_and_submit", "press", "select"}
+_NAVIGATION = {
+    *("goto", "click", "hover", "scroll", "back", "forward", "reload", "wait_for", "extract", "screenshot"),
+    *("tabs", "new_tab", "switch_tab", "close_tab"),
+}
+_FORMS = {
+    *("click", "double_click", "fill", "fill_and_submit", "type", "press", "select", "check", "upload"),
+    *("drag", "scroll", "wait_for"),
+}
 
 BUILT_IN: dict[str, tuple[Tool, ...]] = {
     "python_executor": (PYTHON_EXECUTOR,),
@@ -21,6 +28,7 @@ BUILT_IN: dict[str, tuple[Tool, ...]] = {
     "browser": PAGE_ACTIONS,
     "web_navigation": tuple(tool for tool in PAGE_ACTIONS if tool.name in _NAVIGATION),
     "form_filling": tuple(tool for tool in PAGE_ACTIONS if tool.name in _FORMS),
+    "web_search": (WEB_SEARCH,),
     "llm_reasoning": (LLM_REASONING,),
     COMPLETE_TASK: (COMPLETE,),
 }

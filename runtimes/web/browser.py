@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
 from runtimes.web.chromium import Chromium
 from runtimes.web.contexts import RETRY, answering, open_context
+from runtimes.web.egress import ContextProxy
 from runtimes.web.fleet import Fleet
 from runtimes.web.guard import SHOP_HOST, Guard
-from runtimes.web.local_sites import LocalSite, LocalSites
 from runtimes.web.memory import MemoryBudget
+from runtimes.web.observation import Observer
 from runtimes.web.page import WebPage
+from runtimes.web.recovery import Checkpoint, restored
+from runtimes.web.screenshots import ScreenshotStore
 from runtimes.web.site import GRADER_HEADER, Shop
+from runtimes.web.sites import LocalSite, SiteServers
 from runtimes.web.watch import Watch
 
 if TYPE_CHECKING:
@@ -25,13 +30,24 @@ if TYPE_CHECKING:
 _GRADING_PAGES = 2
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A context, the browser it is in, and the only way out of it."""
+
+    chromium: Chromium
+    context: BrowserContext
+    proxy: ContextProxy
+
+
 class BrowserPool:
     """A fresh context an episode: at most `max_contexts`, and as many as fit `memory_mb`, one at the least.
 
     An async context manager; nothing starts before the first page and nothing is left after it. All contexts
     are in one Chromium, which is replaced after `recycle_episodes` episodes, or when it died or has grown.
     `memory_mb` bounds what browser and driver use together, by default half of what is available. The bundled
-    shop, `http://shop.test/` to every page, and `sites` are served beside it. One pool serves one event loop.
+    shop, `http://shop.test/` to every page, and `sites` are served beside it. `allow_private` are the private
+    hosts and addresses that every task may open, `observation` is the Observer's mode. One pool serves one
+    event loop.
     """
 
     def __init__(
@@ -41,18 +57,24 @@ class BrowserPool:
         action_seconds: float = 5,
         start_url: str = "https://www.google.com",
         *,
+        observation: Literal["full", "diff"] = "full",
+        screenshots: ScreenshotStore | None = None,
         sites: Sequence[LocalSite] = (),
+        allow_private: tuple[str, ...] = (),
         memory_mb: int | None = None,
         recycle_episodes: int = 200,
     ) -> None:
+        self._observation = observation
+        self._screenshots = screenshots
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
+        self._allow_private = allow_private
         self._places = asyncio.Semaphore(max_contexts)
         # Apart from the episodes' places, so that a grader never waits for the episode that waits for it.
         self._grading_places = asyncio.Semaphore(_GRADING_PAGES)
         self._shop = Shop()
-        self._sites = LocalSites([self._shop, *sites])
+        self._sites = SiteServers([self._shop, *sites])
         self._fleet = Fleet(recycle_episodes)
         self._budget = MemoryBudget(memory_mb, self._fleet.usage)
 
@@ -71,25 +93,41 @@ class BrowserPool:
             await self._sites.close()
 
     @asynccontextmanager
-    async def page(self, task: TaskSpec) -> AsyncIterator[WebPage]:
+    async def page(self, task: TaskSpec, checkpoint: Checkpoint | None = None) -> AsyncIterator[WebPage]:
         """A page in a context of its own, at the task's `start_url` or the pool's; waits for a free place.
 
+        With a `checkpoint` it has the cookies and storage of that, and is at its address.
         A start address that does not open is told by the page's first observation. Raises ConfigurationError
         when there is no Chromium, InfrastructureError when it does not work, ToolError for constraints that
         cannot be read.
         """
-        guard = Guard.of_task(task)
+        guard = Guard.of_task(task, self._allow_private)
         start_url = task.constraints.get("start_url") or self._start_url
+        state = None
+        if checkpoint is not None:
+            start_url, state = checkpoint.url or start_url, checkpoint.storage_state
         if not isinstance(start_url, str):
             raise ToolError("system_error", f"The task's start_url {start_url!r} is not an address.")
-        async with self._places, self._budget.place(), self._context(episode=True) as (chromium, context):
-            watch = Watch(context, guard)
-            async with answering(chromium, "opening a page"):
-                await watch.start()
-            page = WebPage(
-                watch, navigation_seconds=self._navigation_seconds, action_seconds=self._action_seconds
-            )
-            await page.start(start_url)
+        async with (
+            self._places,
+            self._budget.place(),
+            self._context(guard, state, episode=True) as opened,
+        ):
+            watch = Watch(opened.context, guard, opened.proxy)
+            observer = Observer(opened.context, mode=self._observation)
+            async with AsyncExitStack() as starting:
+                async with answering(opened.chromium, "opening a page"):
+                    await observer.install()
+                    await watch.start()
+                    await starting.enter_async_context(restored(watch.page, checkpoint))
+                page = WebPage(
+                    watch,
+                    observer,
+                    navigation_seconds=self._navigation_seconds,
+                    action_seconds=self._action_seconds,
+                    screenshots=self._screenshots,
+                )
+                await page.start(start_url)
             yield page
 
     @asynccontextmanager
@@ -97,7 +135,7 @@ class BrowserPool:
         self, storage_state: dict[str, Any] | None = None, *, allowed_domains: tuple[str, ...] | None = None
     ) -> AsyncIterator[Page]:
         """A blank Playwright page with an episode's cookies, for a verifier; it may read `/_world/`."""
-        guard = Guard(allowed_domains, sees_world=True)
+        guard = Guard(allowed_domains, sees_world=True, allow_private=self._allow_private)
 
         async def on_route(route: Route) -> None:
             request = route.request
@@ -108,11 +146,11 @@ class BrowserPool:
             else:
                 await route.continue_()
 
-        async with self._grading_places, self._context(storage_state) as (chromium, context):
-            async with answering(chromium, "opening a grading page"):
-                await context.route("**/*", on_route)
-                context.set_default_timeout(self._navigation_seconds * 1000)
-                page = await context.new_page()
+        async with self._grading_places, self._context(guard, storage_state) as opened:
+            async with answering(opened.chromium, "opening a grading page"):
+                await opened.context.route("**/*", on_route)
+                opened.context.set_default_timeout(self._navigation_seconds * 1000)
+                page = await opened.context.new_page()
             yield page
 
     async def evaluate(
@@ -150,8 +188,8 @@ class BrowserPool:
 
     async def check(self) -> None:
         """Prove that a page can be opened now. Raises what `page` raises."""
-        async with self._context() as (chromium, context), answering(chromium, "opening a blank page"):
-            page = await context.new_page()
+        async with self._context(Guard()) as opened, answering(opened.chromium, "opening a blank page"):
+            page = await opened.context.new_page()
             await page.evaluate("1 + 1")
 
     async def health(self) -> Health:
@@ -163,12 +201,11 @@ class BrowserPool:
 
     @asynccontextmanager
     async def _context(
-        self, storage_state: dict[str, Any] | None = None, *, episode: bool = False
-    ) -> AsyncIterator[tuple[Chromium, BrowserContext]]:
-        """A context, and the browser it is in."""
-        ports = await self._sites.ports()
+        self, guard: Guard, storage_state: dict[str, Any] | None = None, *, episode: bool = False
+    ) -> AsyncIterator[Opened]:
         async with (
-            self._fleet.browser(ports, episode=episode) as chromium,
-            open_context(chromium, storage_state) as context,
+            ContextProxy(guard, await self._sites.ports()) as proxy,
+            self._fleet.browser(episode=episode) as chromium,
+            open_context(chromium, proxy, storage_state) as context,
         ):
-            yield chromium, context
+            yield Opened(chromium, context, proxy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
+from runtimes.web import supplement
+from runtimes.web.egress import BROWSER_FLAGS
 from runtimes.web.memory import used_mb
 from runtimes.web.workfolder import WorkFolder
 
@@ -26,15 +28,12 @@ EXECUTABLES = (SHELL, "chromium", "chromium-browser", "google-chrome")
 
 CLOSE_SECONDS = 5.0
 LAUNCH_SECONDS = 30.0
-NOWHERE = "http://127.0.0.1:1"
-"""A proxy that nobody is: where requests go that belong to no context."""
 
 _FLAGS = (
+    *BROWSER_FLAGS,
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-quic",
     "--disable-sync",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--no-first-run",
     "--no-pings",
 )
@@ -75,8 +74,8 @@ class Chromium:
         self._killing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def launch(cls, sites: Mapping[str, int]) -> Chromium:
-        """Start driver and browser; the browser finds each of `sites` at its port of 127.0.0.1.
+    async def launch(cls) -> Chromium:
+        """Start driver and browser; a context without a proxy of its own reaches nothing.
 
         Raises ConfigurationError when there is no Chromium, InfrastructureError when it does not start.
         """
@@ -88,7 +87,7 @@ class Chromium:
             raise _not_started(error) from error
         try:
             async with asyncio.timeout(LAUNCH_SECONDS):
-                return await cls._launch_in(folder, sites)
+                return await cls._launch_in(folder)
         except BaseException as error:
             await folder.end()
             if "Executable doesn't exist" in str(error):
@@ -98,14 +97,15 @@ class Chromium:
             raise
 
     @classmethod
-    async def _launch_in(cls, folder: WorkFolder, sites: Mapping[str, int]) -> Chromium:
+    async def _launch_in(cls, folder: WorkFolder) -> Chromium:
         from playwright.async_api import async_playwright
 
         manager = async_playwright()
         playwright = await manager.start()
         _expect_loss(manager)
         try:
-            browser = await _launch_browser(playwright, folder, sites)
+            await supplement.register(playwright)
+            browser = await _launch_browser(playwright, folder)
             processes = await _processes_of(browser)
             folder.tell(driver=processes.driver.pid, session=processes.session)
             empty_mb = await asyncio.to_thread(used_mb, [processes.session], [processes.driver.pid])
@@ -149,14 +149,13 @@ class Chromium:
         await _within_close_seconds(self._playwright.stop())
 
 
-async def _launch_browser(playwright: Playwright, folder: WorkFolder, sites: Mapping[str, int]) -> Browser:
+async def _launch_browser(playwright: Playwright, folder: WorkFolder) -> Browser:
     """A browser with all its files in `folder`, as only one with a persistent context has them."""
-    rules = ",".join(f"MAP {host} 127.0.0.1:{port}" for host, port in sites.items())
     executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
     own = await playwright.chromium.launch_persistent_context(
         folder.path / "profile",
         executable_path=executable,
-        args=[*_FLAGS, f"--host-resolver-rules={rules}"],
+        args=list(_FLAGS),
         # Chromium refuses its own sandbox to root; anyone else keeps it.
         chromium_sandbox=os.geteuid() != 0,
         # Signals are the platform's to handle: the driver would close pages under running episodes.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runtimes.errors import InfrastructureError
 from runtimes.web.chromium import CLOSE_SECONDS, Chromium
+from runtimes.web.egress import ContextProxy
 from runtimes.web.page import VIEWPORT
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ RETRY = "It is tried again in a new browser."
 
 @asynccontextmanager
 async def open_context(
-    chromium: Chromium, storage_state: dict[str, Any] | None = None
+    chromium: Chromium, proxy: ContextProxy, storage_state: dict[str, Any] | None = None
 ) -> AsyncIterator[BrowserContext]:
-    """A context with these cookies and this local storage. Raises InfrastructureError."""
-    context = await _open(chromium, storage_state)
+    """A context with these cookies and this local storage, all of whose requests go to `proxy`.
+
+    Raises InfrastructureError.
+    """
+    context = await _open(chromium, proxy, storage_state)
     try:
         yield context
     finally:
@@ -44,7 +48,9 @@ async def answering(chromium: Chromium, what: str) -> AsyncIterator[None]:
             raise
 
 
-async def _open(chromium: Chromium, storage_state: dict[str, Any] | None) -> BrowserContext:
+async def _open(
+    chromium: Chromium, proxy: ContextProxy, storage_state: dict[str, Any] | None
+) -> BrowserContext:
     from playwright.async_api import Error
 
     opening = asyncio.ensure_future(
@@ -52,6 +58,7 @@ async def _open(chromium: Chromium, storage_state: dict[str, Any] | None) -> Bro
             viewport={"width": VIEWPORT.width, "height": VIEWPORT.height},
             locale="en-US",
             accept_downloads=False,
+            proxy=proxy.settings,
             service_workers="block",  # their requests pass by the guard
             storage_state=cast("StorageState | None", storage_state),
         )

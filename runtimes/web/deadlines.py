@@ -1,13 +1,13 @@
-"""Hard deadlines around everything asked of a browser, and its faults told in the platform's own terms."""
+"""Hard deadlines around everything asked of a browser, and who is at fault when it does not answer."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from runtimes.errors import InfrastructureError, ToolError
+from runtimes.errors import InfrastructureError
+from runtimes.web.faults import fault, fault_of
 from runtimes.web.watch import Watch
 
 GRACE_SECONDS = 1.0
@@ -18,8 +18,14 @@ _RETRY = "The episode is run again in a new browser."
 
 
 @asynccontextmanager
-async def guarded(watch: Watch, what: str, seconds: float) -> AsyncIterator[None]:
-    """Do something with the browser under a hard deadline, its faults told in our own terms."""
+async def guarded(
+    watch: Watch, what: str, seconds: float, *, too_late: str = "action_timeout"
+) -> AsyncIterator[None]:
+    """Do something with the browser under a hard deadline, its faults told in our own terms.
+
+    Raises ToolError, of class `too_late` where only time ran out, and InfrastructureError where the browser
+    or the page's process died.
+    """
     from playwright.async_api import Error
     from playwright.async_api import TimeoutError as PlaywrightTimeout
 
@@ -29,19 +35,17 @@ async def guarded(watch: Watch, what: str, seconds: float) -> AsyncIterator[None
     except TimeoutError:
         if not deadline.expired():
             raise
-        await _stop_loading(watch)
-        raise ToolError(
-            "timeout",
-            f"{what} took longer than {seconds:g} s.",
-            "Look at the page again, or open another.",
-        ) from None
+        await _free_page(watch, what)
+        raise fault(too_late, f"{what} took longer than {seconds:g} s.") from None
     except PlaywrightTimeout as error:
         await _raise_if_dead(watch, what, error)
-        await _stop_loading(watch)
-        raise ToolError("timeout", f"{what}: {_cause(error)}", "Look at the page again.") from error
+        await _free_page(watch, what)
+        raise fault_of(what, error, otherwise=too_late) from error
     except Error as error:
         await _raise_if_dead(watch, what, error)
-        raise _tool_error(what, error) from error
+        if watch.page_fault:
+            raise fault("hanging", f"{what} failed: {watch.page_fault}") from error
+        raise fault_of(what, error) from error
 
 
 async def _raise_if_dead(watch: Watch, what: str, error: Exception) -> None:
@@ -64,40 +68,24 @@ async def context_died(watch: Watch) -> bool:
     return False
 
 
-async def _stop_loading(watch: Watch) -> None:
-    """Leave a page the agent can go on with: its loading stopped, or a blank one where it hangs."""
+async def _free_page(watch: Watch, what: str) -> None:
+    """Leave a page the agent can go on with: its loading stopped, or another one where it hangs.
+
+    Raises ToolError of class hanging where the page had to be closed.
+    """
     from playwright.async_api import Error
 
-    watch.forget_navigations()
     page = watch.page
     try:
         async with asyncio.timeout(GRACE_SECONDS):
-            # The browser's own stop: one by script would wait for the document that does not come.
-            session = await watch.context.new_cdp_session(page)
-            await session.send("Page.stopLoading")
-            await session.detach()
+            if watch.navigating:
+                await watch.stop_loading(page)
             await page.evaluate("1")
     except TimeoutError:
-        watch.notices.append("The page stopped answering and was closed.")
         try:
             await asyncio.wait_for(page.close(), _ANSWER_SECONDS)
         except (Error, TimeoutError) as error:
             raise InfrastructureError("browser_error", "The browser does not answer.", _RETRY) from error
+        raise fault("hanging", f"The page stopped answering while {what}, and was closed.") from None
     except Error as error:
         await _raise_if_dead(watch, "stopping the page", error)
-
-
-def _tool_error(what: str, error: Exception) -> ToolError:
-    if "net::ERR_" in str(error):
-        return ToolError(
-            "network_error", f"{what} failed: {_cause(error)}", "Check the address, or try another."
-        )
-    return ToolError("browser_error", f"{what} failed: {_cause(error)}", "Look at the latest snapshot.")
-
-
-def _cause(error: Exception) -> str:
-    """The line of Playwright's message that says why: the last reason of its retries, or the first line."""
-    lines = [line.strip(" -\t") for line in str(error).split("\n") if line.strip()]
-    reasons = [line for line in lines if "intercepts pointer" in line or line.startswith("element is not")]
-    first = re.sub(r"^\w+\.\w+: ", "", lines[0]) if lines else type(error).__name__
-    return f"{reasons[-1] if reasons else first}."[:500]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -54,9 +54,9 @@ class Fleet:
         self._closed = False
 
     @asynccontextmanager
-    async def browser(self, sites: Mapping[str, int], *, episode: bool) -> AsyncIterator[Chromium]:
+    async def browser(self, *, episode: bool) -> AsyncIterator[Chromium]:
         """The browser for one new context. Raises what `Chromium.launch` raises."""
-        member = self._usable_member(sites)
+        member = self._usable_member()
         member.contexts += 1
         try:
             # An episode that is cancelled meanwhile must not leave half a browser to nobody.
@@ -88,13 +88,13 @@ class Fleet:
         self._current = None
         await asyncio.gather(*(self._close(member) for member in self._members))
 
-    def _usable_member(self, sites: Mapping[str, int]) -> _Member:
+    def _usable_member(self) -> _Member:
         if self._closed:
             raise InfrastructureError("browser_error", "The browser pool is closed.")
         former = self._current
         if former is not None and former.usable:
             return former
-        self._current = _Member(asyncio.create_task(Chromium.launch(sites)))
+        self._current = _Member(asyncio.create_task(Chromium.launch()))
         self._members.add(self._current)
         if former is not None:
             self._tidy(former)

@@ -1,46 +1,61 @@
-"""The page of one episode as an agent uses it: actions by element ref, each giving a new observation."""
+"""The page of one episode as an agent uses it: an action a method, each giving a new observation.
+
+How a step goes is `steps.py`'s, what an action does to an element `actions.py`'s, and to the address
+`navigation.py`'s.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from runtimes.errors import ToolError
-from runtimes.web import scripts
-from runtimes.web.deadlines import GRACE_SECONDS, context_died, guarded
-from runtimes.web.snapshot import BUDGET, Viewport, cut, in_viewport
+from runtimes.contracts import WebRecord
+from runtimes.web import actions, navigation
+from runtimes.web.actions import Direction, UploadFile
+from runtimes.web.camera import Camera
+from runtimes.web.deadlines import guarded
+from runtimes.web.faults import fault
+from runtimes.web.observation import Observer
+from runtimes.web.reading import Form, read, until_shown
+from runtimes.web.record import Recorder
+from runtimes.web.snapshot import BUDGET, Viewport, cut
+from runtimes.web.steps import OBSERVE_SECONDS, Act, FindTarget, Steps
 from runtimes.web.watch import Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-VIEWPORT = Viewport(1280, 720)
-OBSERVE_SECONDS = 10.0
-LOAD_SECONDS = 3.0
-"""The longest wait for what a parsed document still loads, and for an action's own calls."""
+    from runtimes.web.screenshots import ScreenshotStore
 
-_SETTLE_ROUNDS = 5
-_REF = re.compile(r"(?:f\d+)?e\d+")
+VIEWPORT = Viewport(1280, 720)
+MAX_WAIT_SECONDS = 30.0
 
 
 class WebPage:
     """One page in a browser context of its own. Not for concurrent use: one action at a time.
 
-    Every action returns the new observation. Raises ToolError for what the agent or the site did
-    (`browser_error`: stale ref, element that cannot be acted on; `timeout`; `network_error`; `system_error`:
-    an address the task may not open) and InfrastructureError when the browser or the page's process died.
+    Every action returns the new observation and leaves a record, failed or not. Raises ToolError for what the
+    agent or the site did (`browser_error`: stale ref, element that cannot be acted on; `timeout`;
+    `network_error`; `system_error`: an address the task may not open), its `error_class` one of WebRecord's,
+    and InfrastructureError when the browser or the page's process died.
     """
 
-    def __init__(self, watch: Watch, *, navigation_seconds: float, action_seconds: float) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        observer: Observer,
+        *,
+        navigation_seconds: float,
+        action_seconds: float,
+        screenshots: ScreenshotStore | None = None,
+    ) -> None:
         self._watch = watch
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
-        self._start_fault: ToolError | None = None
-        self._last_seen = ""
+        self._camera = Camera(screenshots)
+        self._steps = Steps(watch, observer, self._camera, navigation_seconds)
+        self._start: Recorder | None = None
 
     @property
     def url(self) -> str:
@@ -48,9 +63,28 @@ class WebPage:
         return self._watch.page.url
 
     @property
+    def current(self) -> Page:
+        """Playwright's page behind it, for a verifier once the agent is done with it."""
+        return self._watch.page
+
+    @property
     def blocked(self) -> list[str]:
-        """Addresses refused so far, oldest first."""
-        return list(self._watch.blocked)
+        """Addresses refused so far, oldest first; the proxy's refusals after the pages'."""
+        proxy = self._watch.proxy
+        return [*self._watch.blocked, *(proxy.blocked if proxy is not None else ())]
+
+    @property
+    def start_record(self) -> WebRecord | None:
+        """The record of opening the first address, with what was seen once it is observed; None before."""
+        return self._start.record if self._start is not None else None
+
+    def find_by(self, find: FindTarget) -> None:
+        """Let actions find their elements by `find` in place of the refs of what was seen."""
+        self._steps.find = find
+
+    def take_record(self) -> WebRecord | None:
+        """The record of the action done last, also a failed one; None once taken."""
+        return self._steps.take_record()
 
     async def storage_state(self) -> dict[str, Any]:
         """The context's cookies and local storage, as `BrowserPool.grading_page` takes them."""
@@ -59,215 +93,192 @@ class WebPage:
 
     async def start(self, url: str) -> None:
         """Open the first address. A failure that is not ours is told by the first `observe`."""
-        try:
-            await self._open(url)
-            await self._settle()
-        except ToolError as error:
-            self._start_fault = error
+        act = self._timed(lambda page, ms: self._open(page, url, ms))
+        self._start = await self._steps.open(f"opening {url[:500]}", act, self._navigation_seconds)
+        self._steps.take_record()
 
     async def observe(self) -> str:
-        """Address, title, what happened meanwhile, and the accessibility tree with element refs.
-
-        At most about BUDGET characters; a longer page is shown as far as the viewport reaches.
-        """
-        fault, self._start_fault = self._start_fault, None
-        if fault is not None:
-            raise fault
-        return await self._observe()
+        """The current page as it is now."""
+        return (await self._steps.observe()).text
 
     async def goto(self, url: str) -> str:
         """Open `url`: a whole http(s) address, or a path on the current site."""
-        self._start_fault = None
-        await self._open(urljoin(self.url, url) if url.startswith(("/", "?")) else url)
-        await self._settle()
-        return await self._observe()
+        return await self._navigate(f"opening {url[:500]}", lambda page, ms: self._open(page, url, ms))
+
+    async def back(self) -> str:
+        """Go back in the history; a new window without one is closed in favour of the window before it."""
+        return await self._navigate("going back", lambda page, ms: navigation.go_back(self._watch, page, ms))
+
+    async def forward(self) -> str:
+        return await self._navigate("going forward", navigation.go_forward)
+
+    async def reload(self) -> str:
+        return await self._navigate("reloading", navigation.reload)
+
+    async def tabs(self) -> str:
+        """The current page as it is now, with the other tabs named."""
+        return await self._navigate("looking at the tabs", navigation.stay)
+
+    async def new_tab(self, url: str | None = None) -> str:
+        """Open a tab, blank or at `url`, and make it the current one."""
+
+        async def act(page: Page, ms: float) -> None:
+            tab = await navigation.open_tab(self._watch)
+            if url is not None:
+                await self._open(tab, url, ms)
+
+        return await self._navigate("opening a tab", act)
+
+    async def switch_tab(self, tab: int) -> str:
+        """Make the tab of that number, counted from 0, the current one."""
+        return await self._navigate(
+            f"switching to tab {tab}", lambda page, ms: navigation.switch_tab(self._watch, tab)
+        )
+
+    async def close_tab(self, tab: int | None = None) -> str:
+        """Close the tab of that number, or the current one."""
+        return await self._navigate("closing a tab", lambda page, ms: navigation.close_tab(self._watch, tab))
 
     async def click(self, ref: str) -> str:
-        return await self._act(f"clicking {ref}", ref, lambda element, ms: element.click(timeout=ms))
+        return await self._on_element(f"clicking {ref}", ref, actions.click)
+
+    async def double_click(self, ref: str) -> str:
+        return await self._on_element(f"double-clicking {ref}", ref, actions.double_click)
+
+    async def hover(self, ref: str) -> str:
+        return await self._on_element(f"hovering over {ref}", ref, actions.hover)
 
     async def fill(self, ref: str, text: str) -> str:
         """Replace what a text field holds."""
-        return await self._act(f"filling {ref}", ref, lambda element, ms: element.fill(text, timeout=ms))
+        return await self._on_element(f"filling {ref}", ref, lambda e, ms: actions.fill(e, ms, text))
 
     async def fill_and_submit(self, ref: str, text: str) -> str:
         """Replace what a text field holds and press Enter in it."""
+        return await self._on_element(
+            f"filling {ref}", ref, lambda e, ms: actions.fill_and_submit(e, ms, text)
+        )
 
-        async def fill_and_enter(element: Locator, ms: float) -> None:
-            await element.fill(text, timeout=ms)
-            await element.press("Enter", timeout=ms)
-
-        return await self._act(f"filling {ref}", ref, fill_and_enter)
+    async def type(self, ref: str, text: str) -> str:
+        """Type `text` key by key where the element has its caret, without clearing it."""
+        seconds = self._action_seconds + len(text) * actions.KEYSTROKE_SECONDS
+        return await self._on_element(
+            f"typing into {ref}", ref, lambda e, ms: actions.type_keys(e, ms, text), seconds
+        )
 
     async def press(self, key: str, ref: str | None = None) -> str:
         """Press a key such as "Enter", "Escape" or "Control+a", in `ref` or where the focus is."""
         if ref is None:
-            return await self._act_on_page(f"pressing {key}", lambda page: page.keyboard.press(key))
-        return await self._act(f"pressing {key}", ref, lambda element, ms: element.press(key, timeout=ms))
+            return await self._on_page(f"pressing {key}", lambda page: page.keyboard.press(key))
+        return await self._on_element(f"pressing {key}", ref, lambda e, ms: actions.press(e, ms, key))
 
-    async def select(self, ref: str, value: str) -> str:
-        """Choose the option of a list whose label or value is `value`."""
+    async def select(self, ref: str, value: str | Sequence[str]) -> str:
+        """Choose the options of a list whose labels or values are given, and no others."""
+        values = [value] if isinstance(value, str) else list(value)
+        return await self._on_element(f"selecting in {ref}", ref, lambda e, ms: actions.select(e, ms, values))
 
-        async def choose(element: Locator, ms: float) -> None:
-            options = await element.evaluate(scripts.OPTIONS)
-            if options is None:
-                raise ToolError("browser_error", f"{ref} is not a list to select from.", "Click it instead.")
-            if not any(value in (option["label"], option["value"]) for option in options):
-                labels = ", ".join(repr(option["label"]) for option in options[:50])
-                raise ToolError("browser_error", f"{ref} has no option {value!r}.", f"Options: {labels}.")
-            await element.select_option(value, timeout=ms)
+    async def check(self, ref: str, checked: bool = True) -> str:
+        """Tick a checkbox, radio button or switch, or untick it."""
+        return await self._on_element(f"checking {ref}", ref, lambda e, ms: actions.check(e, ms, checked))
 
-        return await self._act(f"selecting {value!r} in {ref}", ref, choose)
+    async def upload(self, ref: str, files: Sequence[UploadFile]) -> str:
+        """Give files to a file field, or to the field that a button opens."""
+        return await self._on_element(f"uploading to {ref}", ref, lambda e, ms: actions.upload(e, ms, files))
 
-    async def scroll(self, direction: Literal["up", "down", "top", "bottom"]) -> str:
-        """Scroll what lies in the middle of the viewport by most of its height, or to an end of it."""
-        return await self._act_on_page("scrolling", lambda page: page.evaluate(scripts.SCROLL, direction))
+    async def drag(self, ref: str, to_ref: str) -> str:
+        """Drag one element onto another."""
 
-    async def back(self) -> str:
-        """Go back in the history; a new window without one is closed in favour of the window before it."""
-        async with guarded(self._watch, "going back", self._navigation_seconds):
-            page = await self._watch.live_page()
-            self._watch.begin()
-            before = page.url
-            response = await page.go_back(wait_until="commit", timeout=self._navigation_seconds * 1000)
-            stayed = page.url == "about:blank" or (response is None and page.url == before)
-            if stayed and len(self._watch.context.pages) > 1:
-                await page.close()
-            elif stayed:
-                if page.url != before:
-                    await page.go_forward(wait_until="commit", timeout=self._navigation_seconds * 1000)
-                raise ToolError("browser_error", "There is no page to go back to.")
-        await self._settle()
-        return await self._observe()
+        async def act(page: Page, step: Recorder) -> None:
+            source = await self._steps.aimed(page, step, ref)
+            goal = await self._steps.target(page, to_ref)
+            step.record.to_locator = goal.selector
+            with step.timed("act"):
+                await actions.drag(source.locator, self._action_seconds * 1000, goal.locator)
 
-    async def extract(self, ref: str | None = None) -> str:
-        """The visible text of `ref`, or of the whole page; tables as lines of tab-separated cells."""
-        async with guarded(self._watch, "reading the text", OBSERVE_SECONDS):
-            page = await self._watch.live_page()
-            await self._refuse_forbidden(page)
-            element = page.locator("body") if ref is None else await self._element(page, ref)
-            text = str(await element.evaluate(scripts.TEXT, timeout=self._action_seconds * 1000))
-            await self._refuse_forbidden(page)
-        return cut(text, BUDGET, "extract an element by its ref.") or "(no visible text)"
+        return (await self._steps.take(f"dragging {ref} to {to_ref}", act, self._action_seconds)).text
 
-    async def _act(self, what: str, ref: str, action: Callable[[Locator, float], Awaitable[object]]) -> str:
-        async def on_element(page: Page) -> None:
-            await action(await self._element(page, ref), self._action_seconds * 1000)
+    async def scroll(self, direction: Direction, ref: str | None = None) -> str:
+        """Scroll by most of a screen, or to an end: the box around `ref`, or what lies mid-screen."""
+        if ref is None:
+            return await self._on_page("scrolling", lambda page: actions.scroll_page(page, direction))
+        return await self._on_element(f"scrolling {ref}", ref, lambda e, ms: actions.scroll(e, ms, direction))
 
-        return await self._act_on_page(what, on_element)
+    async def wait_for(self, text: str | None = None, *, gone: bool = False, seconds: float = 5.0) -> str:
+        """Wait until `text` is visible, or `gone`, at most `seconds`; without a text just so long.
 
-    async def _act_on_page(self, what: str, action: Callable[[Page], Awaitable[object]]) -> str:
-        from playwright.async_api import TimeoutError as PlaywrightTimeout
+        Never longer than MAX_WAIT_SECONDS.
+        """
+        seconds = min(seconds, MAX_WAIT_SECONDS)
 
-        async with guarded(self._watch, what, self._action_seconds + GRACE_SECONDS):
-            page = await self._watch.live_page()
-            self._watch.begin()
-            try:
+        async def act(page: Page) -> None:
+            if text is None:
+                await asyncio.sleep(seconds)
+            elif not await until_shown(page, text, not gone, seconds):
+                change = "disappear" if gone else "appear"
+                raise fault("action_timeout", f"{text!r} did not {change} within {seconds:g} s.")
+
+        return await self._on_page("waiting", act, seconds + OBSERVE_SECONDS)
+
+    async def extract(self, ref: str | None = None, form: Form = "text") -> str:
+        """The text, the table's rows (cells apart by tabs) or the links of `ref`, or of the whole page."""
+        async with self._steps.reading("reading the page") as (page, step):
+            if ref is None:
+                element = page.locator("body")
+            else:
+                element = (await self._steps.aimed(page, step, ref)).locator
+            with step.timed("act"):
+                text = await read(element, form, self._action_seconds * 1000)
+        return cut(text, BUDGET, "extract an element by its ref.") or f"(no visible {form})"
+
+    async def screenshot(self) -> str:
+        """Take a picture of the viewport and store it; says its digest."""
+        async with self._steps.reading("taking a screenshot") as (page, step):
+            with step.timed("screenshot"):
+                taken = await self._camera.picture(page)
+            step.record.screenshot = taken.digest
+        return str(taken)
+
+    async def finish(self, answer: str) -> str:
+        """Record the page as it was when the agent gave its answer; gives the answer back."""
+        async with self._steps.reading("finishing") as (page, step):
+            with step.timed("screenshot"):
+                step.record.screenshot = await self._camera.digest(page)
+        return answer
+
+    async def _open(self, page: Page, url: str, ms: float) -> None:
+        address = navigation.whole_address(url, page.url)
+        await navigation.open_address(self._watch, page, address, ms)
+
+    async def _on_element(
+        self,
+        what: str,
+        ref: str,
+        action: Callable[[Locator, float], Awaitable[None]],
+        seconds: float | None = None,
+    ) -> str:
+        async def act(page: Page, step: Recorder) -> None:
+            target = await self._steps.aimed(page, step, ref)
+            with step.timed("act"):
+                await action(target.locator, self._action_seconds * 1000)
+
+        return (await self._steps.take(what, act, seconds or self._action_seconds)).text
+
+    async def _on_page(
+        self, what: str, action: Callable[[Page], Awaitable[None]], seconds: float | None = None
+    ) -> str:
+        async def act(page: Page, step: Recorder) -> None:
+            with step.timed("act"):
                 await action(page)
-            except PlaywrightTimeout:
-                # The action itself was done when it is only the page it led to that does not come.
-                if not self._watch.navigating:
-                    raise
-        await self._settle()
-        if url := self._watch.refused_document:
-            self._watch.notices.append(f"{url} was not opened: {self._watch.guard.refusal(url)}.")
-        seen = self._last_seen
-        observation = await self._observe()
-        return observation if self._last_seen != seen else f"(the page did not change)\n{observation}"
 
-    async def _element(self, page: Page, ref: str) -> Locator:
-        name = ref.strip().removeprefix("[").removesuffix("]").removeprefix("ref=")
-        if not _REF.fullmatch(name):
-            raise ToolError(
-                "browser_error", f"{ref!r} is not a ref.", "Refs look like e12; see the snapshot."
-            )
-        element = page.locator(f"aria-ref={name}")
-        # Without this a stale ref would wait out the whole time limit.
-        if not await element.count():
-            raise ToolError(
-                "browser_error", f"There is no element {name} any more.", "Use a ref of the latest snapshot."
-            )
-        return element
+        return (await self._steps.take(what, act, seconds or self._action_seconds)).text
 
-    async def _open(self, url: str) -> None:
-        from playwright.async_api import Error
-        from playwright.async_api import TimeoutError as PlaywrightTimeout
+    async def _navigate(self, what: str, action: Callable[[Page, float], Awaitable[None]]) -> str:
+        late = "navigation_timeout"
+        seen = await self._steps.take(what, self._timed(action), self._navigation_seconds, too_late=late)
+        return seen.text
 
-        if urlsplit(url).scheme not in {"http", "https"}:
-            raise ToolError(
-                "system_error" if ":" in url else "browser_error",
-                f"{url!r} cannot be opened.",
-                "Give a whole address that begins with http:// or https://.",
-            )
-        async with guarded(self._watch, f"opening {url}", self._navigation_seconds + GRACE_SECONDS):
-            page = await self._watch.live_page()
-            self._watch.begin()
-            try:
-                await page.goto(url, wait_until="domcontentloaded", timeout=self._navigation_seconds * 1000)
-            except Error as error:
-                if self._watch.refused_document and not page.is_closed():
-                    raise self._refused(self._watch.refused_document) from None
-                if "net::ERR_" in str(error):
-                    # Chromium's error page comes a little later and would break off the next navigation.
-                    with suppress(PlaywrightTimeout):
-                        await page.wait_for_url("chrome-error://**", wait_until="commit", timeout=1000)
-                raise
+    def _timed(self, action: Callable[[Page, float], Awaitable[None]]) -> Act:
+        async def act(page: Page, step: Recorder) -> None:
+            with step.timed("act"):
+                await action(page, self._navigation_seconds * 1000)
 
-    async def _settle(self) -> None:
-        """Wait until the page is loaded and quiet, for as long as that may take and no longer."""
-        from playwright.async_api import Error
-        from playwright.async_api import TimeoutError as PlaywrightTimeout
-
-        watch = self._watch
-        async with guarded(self._watch, "waiting for the page", self._navigation_seconds + LOAD_SECONDS):
-            for _ in range(_SETTLE_ROUNDS):
-                await watch.until_navigated()
-                page = await watch.live_page()
-                if watch.new_document:
-                    watch.new_document = False
-                    await page.wait_for_load_state(
-                        "domcontentloaded", timeout=self._navigation_seconds * 1000
-                    )
-                    with suppress(PlaywrightTimeout):
-                        await page.wait_for_load_state("load", timeout=LOAD_SECONDS * 1000)
-                try:
-                    await page.evaluate(scripts.UNTIL_QUIET)
-                except Error:
-                    if watch.crashed or await context_died(watch):
-                        raise
-                    continue  # another document came in between
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(watch.until_calls_answered(), LOAD_SECONDS)
-                if not watch.navigating and not watch.new_document and watch.page is page:
-                    break
-        if watch.navigation_fault:
-            raise ToolError("network_error", watch.navigation_fault)
-
-    async def _observe(self) -> str:
-        async with guarded(self._watch, "looking at the page", OBSERVE_SECONDS):
-            page = await self._watch.live_page()
-            await self._refuse_forbidden(page)
-            title = await page.title()
-            snapshot = await page.aria_snapshot(mode="ai", timeout=OBSERVE_SECONDS * 1000)
-            if len(snapshot) > BUDGET:
-                snapshot = await page.aria_snapshot(mode="ai", boxes=True, timeout=OBSERVE_SECONDS * 1000)
-                snapshot = in_viewport(snapshot, VIEWPORT)
-            await self._refuse_forbidden(page)  # it may have gone on while it was read
-        if self._watch.page is not page:  # a window opened or closed while it was looked at
-            await self._settle()
-            return await self._observe()
-        snapshot = cut(snapshot, BUDGET, "scroll, or extract an element by its ref.")
-        self._last_seen = f"URL: {page.url}\nTitle: {title}\n\n{snapshot}"
-        notices = "".join(f"{notice}\n" for notice in self._watch.take_notices())
-        return notices + self._last_seen
-
-    async def _refuse_forbidden(self, page: Page) -> None:
-        """Show nothing of an address that may not be opened, by whatever way the page came there."""
-        for frame in page.frames:
-            if not self._watch.guard.may_show(frame.url):
-                url = frame.url
-                await page.goto("about:blank")
-                raise self._refused(url)
-
-    def _refused(self, url: str) -> ToolError:
-        reason = self._watch.guard.refusal(url)
-        return ToolError("system_error", f"{url} may not be opened: {reason}.", "Go on with another address.")
+        return act

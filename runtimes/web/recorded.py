@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from runtimes.web.observation import Observer
     from runtimes.web.page import WebPage
+    from runtimes.web.recovery import Checkpoint
 
 FIND_SECONDS = 2.0
 """The longest an element may come after its page has settled; an agent thought for longer than that."""
@@ -68,9 +69,9 @@ class RecordedPages(BrowserPool):
     """Pages whose actions take recorded selectors where those of other pools take refs."""
 
     @asynccontextmanager
-    async def page(self, task: TaskSpec) -> AsyncIterator[WebPage]:
-        async with super().page(task) as page:
-            page.find = find_recorded
+    async def page(self, task: TaskSpec, checkpoint: Checkpoint | None = None) -> AsyncIterator[WebPage]:
+        async with super().page(task, checkpoint) as page:
+            page.find_by(find_recorded)
             yield page
 
 

@@ -27,6 +27,7 @@ Verdict = Literal["same", "page_differs", "url_differs", "not_found", "ambiguous
 
 
 _ENDS = {COMPLETE_TASK, "finish"}
+_PICTURE = "screenshot"
 
 
 class NotReplayable(PlatformError):
@@ -178,10 +179,13 @@ def _compared(step: ExecutionStep, now: ExecutionStep | None, again: Trajectory)
     elif now.web is None or (step.success and not now.success):
         verdict, said = "error", now.error_message or ""
     else:
-        # What a failed step showed is its error, not the page.
-        shown = str(step.observation) if step.success else ""
-        verdict, said = _judged(step.web, now.web, shown, str(now.observation) if shown else "")
+        verdict, said = _judged(step.web, now.web, _shown(step), _shown(now))
     return StepReplay(**told, verdict=verdict, url=url, said=said, seconds=round(now.duration, 3))
+
+
+def _shown(step: ExecutionStep) -> str:
+    """What a step showed of the page: the error of a failed one is not it, nor the size of a picture."""
+    return str(step.observation) if step.success and step.tool_name != _PICTURE else ""
 
 
 def _judged(recorded: WebRecord, now: WebRecord, shown: str, shown_now: str) -> tuple[Verdict, str]:

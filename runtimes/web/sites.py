@@ -5,7 +5,57 @@ Whoever opens a browser context hands them to its proxy, which leads the names t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Protocol
 
 LocalSites = Mapping[str, int]
 """Names, lower case (`{"shop.test": 41207}`), each with its port on 127.0.0.1; http on port 80 to a page."""
+
+
+class LocalSite(Protocol):
+    """A site under a name that no DNS knows, such as shop.test. Inside its context it listens at `port`."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
+class SiteServers:
+    """Opens `sites` when their ports are first asked for, once for all who ask, and closes them."""
+
+    def __init__(self, sites: Sequence[LocalSite]) -> None:
+        self._sites = sites
+        self._open = AsyncExitStack()
+        self._opening: asyncio.Task[dict[str, int]] | None = None
+
+    async def ports(self) -> LocalSites:
+        """Host to port. Raises what a site raises that cannot be served; the next caller tries again."""
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
+            self._opening = asyncio.create_task(self._enter())
+        # Half a site would be left where the first caller is cancelled.
+        return await asyncio.shield(self._opening)
+
+    async def close(self) -> None:
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
+            self._opening = None
+        await self._open.aclose()
+
+    async def _enter(self) -> dict[str, int]:
+        async with AsyncExitStack() as opening:
+            for site in self._sites:
+                await opening.enter_async_context(site)
+            self._open = opening.pop_all()
+        return {site.host: site.port for site in self._sites}

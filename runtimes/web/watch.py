@@ -6,40 +6,58 @@ It refuses addresses, answers dialogs and keeps the current page; acting and obs
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from runtimes.web.events import MAX_EVENTS, Events, Notices
 from runtimes.web.guard import Guard
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Dialog, Download, Frame, Page, Request, Route
+    from playwright.async_api import BrowserContext, Dialog, Download, Frame, Page, Request, Response, Route
+
+    from runtimes.web.egress import ContextProxy
 
 MAX_BLOCKED = 1_000
-MAX_NOTICES = 10
 MAX_PAGES = 10
+MAX_DIALOGS = 10
+"""Dialogs of one step that are answered with OK; more of them are a storm, and dismissed."""
+
+MAX_DOCUMENT_BYTES = 20_000_000
+"""A larger document is not read: it would take the browser's memory, and no agent could see it."""
+
+T = TypeVar("T")
+_ENDLESS_DIALOGS, _ENDLESS_SECONDS = 100, 10.0
 
 
 class Watch:
     """The events of one context. `page` is the current page, the newest one opened and still open.
 
-    `blocked` lists refused addresses, oldest first. `notices` are sentences the agent has not been told yet.
-    `refused_document` and `navigation_fault` tell what kept the last action from opening a page.
+    `blocked` lists refused addresses, oldest first; the context's `proxy` keeps a list of its own. `notices`
+    are sentences the agent has not been told yet. `refused_document`, `large_document`, `navigation_fault`
+    and `page_fault` tell what kept the last action from opening a page or keeping one; `failed_document` is
+    the address of one that did not come, or that the proxy answered in the site's place.
     """
 
-    def __init__(self, context: BrowserContext, guard: Guard) -> None:
+    def __init__(self, context: BrowserContext, guard: Guard, proxy: ContextProxy | None = None) -> None:
         self.context = context
         self.guard = guard
         self.page: Page
         self.blocked: list[str] = []
-        self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
+        self.proxy = proxy
+        self.notices = Notices()
         self.crashed = False
         self.new_document = False
-        self.refused_document = ""
-        self.navigation_fault = ""
+        self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
+        self.failed_document = ""
         self._navigations: dict[Request, Frame | None] = {}
         self._calls: set[Request] = set()
         self._changed = asyncio.Event()
+        self._opening = False
+        self._events = Events()
+        self._proxy_blocked_taken = 0
+        self._dialog_times: deque[float] = deque(maxlen=_ENDLESS_DIALOGS)
 
     async def start(self) -> None:
         """Guard the context and open its first page."""
@@ -47,21 +65,39 @@ class Watch:
         self.context.on("page", self._on_page)
         self.context.on("dialog", self._on_dialog)
         self.context.on("request", self._on_request)
+        self.context.on("response", self._on_response)
         self.context.on("requestfinished", self._on_request_over)
         self.context.on("requestfailed", self._on_request_failed)
-        self.page = await self.context.new_page()
+        await self.open_tab()
+
+    async def open_tab(self) -> None:
+        """Open a blank page, the current one from now on."""
+        self._opening = True
+        try:
+            self.page = await self.context.new_page()
+        finally:
+            self._opening = False
 
     def begin(self) -> None:
         """An action begins: what is still under way was started by earlier ones."""
         self._calls.clear()
-        self.navigation_fault = self.refused_document = ""
+        self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
+        self.failed_document = ""
+
+    @property
+    def tab(self) -> int:
+        """The current page's place among the open ones, from 0."""
+        pages = self.context.pages
+        return pages.index(self.page) if self.page in pages else 0
 
     @property
     def navigating(self) -> bool:
         return bool(self._navigations)
 
-    def forget_navigations(self) -> None:
-        self._navigations.clear()
+    @property
+    def calling(self) -> bool:
+        """Whether a fetch or XHR call of this action is under way."""
+        return bool(self._calls)
 
     async def until_navigated(self) -> None:
         """Wait until no main document is under way; the caller sets the deadline."""
@@ -73,17 +109,30 @@ class Watch:
         while self._calls:
             await self._change()
 
+    async def stop_loading(self, page: Page) -> None:
+        """The browser's own stop: one by script would wait for the document that does not come."""
+        self._navigations.clear()
+        session = await self.context.new_cdp_session(page)
+        await session.send("Page.stopLoading")
+        await session.detach()
+
     async def live_page(self) -> Page:
         """The current page; where it closed itself, the newest one left, or a blank one."""
         if self.page.is_closed():
             open_pages = self.context.pages
-            self.page = open_pages[-1] if open_pages else await self.context.new_page()
+            if open_pages:
+                self.page = open_pages[-1]
+            else:
+                await self.open_tab()
         return self.page
 
-    def take_notices(self) -> list[str]:
-        notices = list(self.notices)
-        self.notices.clear()
-        return notices
+    def take_events(self) -> Events:
+        """What was seen since the last call."""
+        taken, self._events = self._events, Events()
+        refused = self.proxy.blocked[self._proxy_blocked_taken :] if self.proxy is not None else []
+        self._proxy_blocked_taken += len(refused)
+        taken.blocked.extend(refused[: MAX_EVENTS - len(taken.blocked)])
+        return taken
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -92,6 +141,7 @@ class Watch:
     def _block(self, url: str) -> None:
         if len(self.blocked) < MAX_BLOCKED:
             self.blocked.append(url)
+        _keep(self._events.blocked, url)
 
     async def _on_route(self, route: Route) -> None:
         from playwright.async_api import Error
@@ -115,6 +165,19 @@ class Watch:
             self._calls.add(request)
         self._changed.set()
 
+    async def _on_response(self, response: Response) -> None:
+        from playwright.async_api import Error
+
+        if response.request not in self._navigations:
+            return
+        if "proxy-status" in response.headers:
+            self.failed_document = response.url
+        size = response.headers.get("content-length", "")
+        if size.isdecimal() and int(size) > MAX_DOCUMENT_BYTES:
+            self.large_document = f"{response.url} is {int(size) / 1e6:.0f} MB large"
+            with suppress(Error):
+                await self.stop_loading(response.frame.page)
+
     def _on_request_over(self, request: Request) -> None:
         self._navigations.pop(request, None)
         self._calls.discard(request)
@@ -123,7 +186,8 @@ class Watch:
     def _on_request_failed(self, request: Request) -> None:
         failure = request.failure or ""
         if request in self._navigations and "ERR_ABORTED" not in failure:
-            self.navigation_fault = f"{request.url} could not be opened: {failure}"
+            self.failed_document = request.url
+            self.navigation_fault = f"{request.url}: {failure}"
         self._on_request_over(request)
 
     def _on_navigated(self, frame: Frame) -> None:
@@ -133,12 +197,16 @@ class Watch:
             self._changed.set()
 
     async def _on_page(self, page: Page) -> None:
-        if len(self.context.pages) > MAX_PAGES:
-            self.notices.append("A further window was closed at once: too many are open.")
-            await page.close()
-            return
-        if len(self.context.pages) > 1:
+        from playwright.async_api import Error
+
+        if not self._opening:
+            if len(self.context.pages) > MAX_PAGES:
+                self.notices.append(f"Further windows were closed at once: at most {MAX_PAGES} can be open.")
+                with suppress(Error):
+                    await page.close()
+                return
             self.notices.append("A new window was opened; it is the current page now.")
+            _keep(self._events.popups, page)
         self.page = page
         self.new_document = True
         page.on("framenavigated", self._on_navigated)
@@ -159,15 +227,38 @@ class Watch:
 
     def _on_download(self, download: Download) -> None:
         self.notices.append(f"A download was refused: {download.url}")
+        _keep(self._events.downloads, download.url)
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         from playwright.async_api import Error
 
-        self.notices.append(
-            f"A dialog ({dialog.type}) said {dialog.message[:500]!r} and was answered with OK."
-        )
+        said = {"type": dialog.type, "message": dialog.message[:500], "answer": "accepted"}
+        asked = len(self._events.dialogs)
         with suppress(Error):  # the page may be gone by now
-            await dialog.accept(dialog.default_value)
+            if asked < MAX_DIALOGS:
+                self._events.dialogs.append(said)
+                self.notices.append(
+                    f"A dialog ({dialog.type}) said {said['message']!r} and was answered with OK."
+                )
+                await dialog.accept(dialog.default_value)
+                return
+            if asked == MAX_DIALOGS:
+                self._events.dialogs.append({**said, "answer": "dismissed, as all after it: a storm"})
+                self.notices.append("The page opens a storm of dialogs; further ones were dismissed.")
+            await dialog.dismiss()
+            if self._storms_endlessly() and dialog.page is not None:
+                self.page_fault = "its page opened dialogs without end, and was closed"
+                await dialog.page.close()
+
+    def _storms_endlessly(self) -> bool:
+        """A script that does nothing else never gives the page back, however its dialogs are answered."""
+        self._dialog_times.append(now := time.monotonic())
+        return len(self._dialog_times) == _ENDLESS_DIALOGS and now - self._dialog_times[0] < _ENDLESS_SECONDS
+
+
+def _keep(events: list[T], event: T) -> None:
+    if len(events) < MAX_EVENTS:
+        events.append(event)
 
 
 def _is_main_document(request: Request) -> bool:

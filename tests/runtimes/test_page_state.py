@@ -1,7 +1,8 @@
-"""Grading by a page's state, through a whole episode of a web task in the real browser."""
+"""Grading by the state of pages, through whole episodes of web tasks in the real browser."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,24 +10,39 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from runtimes.builtin import WebRuntime
-from runtimes.contracts import TaskSpec, Trajectory, Verifier
+from runtimes import perform as performing
+from runtimes.builtin import ReasoningRuntime, WebRuntime
+from runtimes.contracts import Message, TaskSpec, Trajectory, Verifier
+from runtimes.grading import page_reading
+from runtimes.grading.base import check_verifier
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser import BrowserPool
 from sandbox import SandboxPool
 
-from .scripted import ScriptedModel, finishes
+from .scripted import ScriptedModel, call, finishes, reasoning_task, runs, says
 
 CATALOGUE = "http://shop.test/_world/catalogue.json"
 COUNT = "() => JSON.parse(document.body.innerText).length"
+DESK = """<title>Desk</title>
+<p id="total">Total:   <b>$37.50</b></p>
+<p class="row">one</p><p class="row">two</p><p id="unseen" style="display:none">unseen</p>
+<input id="city" value="Kyoto"><a id="more" href="/more?page=2">More</a>
+<p id="late"></p><script>setTimeout(() => { late.textContent = 'here at last' }, 300)</script>
+<button autofocus onclick="document.title = 'Pressed'; window.pressed = true;
+  history.replaceState(null, '', '/desk/done?b=2&a=1#here')">Press</button>
+<script>
+  // A page that lies to scripts about its texts.
+  Object.defineProperty(HTMLElement.prototype, 'innerText', {get: () => 'a lie'});
+</script>"""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browsers() -> AsyncIterator[BrowserPool]:
-    async with BrowserPool(navigation_seconds=3) as pool:
+    """A browser with one place, so that an episode that keeps it stops the next one."""
+    async with BrowserPool(max_contexts=1, navigation_seconds=3) as pool:
         yield pool
 
 
@@ -37,8 +53,12 @@ async def local_host() -> AsyncIterator[str]:
     async def stock(request: web.Request) -> web.Response:
         return web.json_response({"stock": 7})
 
+    async def desk(request: web.Request) -> web.Response:
+        return web.Response(text=DESK, content_type="text/html")
+
     app = web.Application()
     app.router.add_get("/", stock)
+    app.router.add_get("/desk", desk)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -46,18 +66,45 @@ async def local_host() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def graded(
-    browsers: BrowserPool, answer: str, constraints: dict[str, Any] | None = None, **spec: Any
+async def played(
+    browsers: BrowserPool, spec: dict[str, Any], *turns: Message, **constraints: Any
 ) -> Trajectory:
-    """What becomes of an agent that answers at once, judged by a page_state verifier."""
+    """What becomes of an agent that makes these turns, judged by a page_state verifier."""
     task = TaskSpec(
         task_type="web",
         description="How many products are there?",
-        constraints={"start_url": "http://shop.test/", **(constraints or {})},
-        verifier=Verifier("page_state", {"url": CATALOGUE, "script": COUNT, **spec}),
+        constraints={"start_url": "http://shop.test/", **constraints},
+        verifier=Verifier("page_state", spec),
     ).named()
-    services = Services(ScriptedModel(finishes(answer)), SandboxPool(slots=1), browsers)
-    return await perform(task, WebRuntime(services), services, sample=0, round="r")
+    assert task.verifier is not None
+    check_verifier(task.verifier)
+    services = Services(ScriptedModel(*turns), SandboxPool(slots=1), browsers)
+    async with asyncio.timeout(60):
+        return await perform(task, WebRuntime(services), services, sample=0, round="r")
+
+
+async def graded(
+    browsers: BrowserPool, answer: str, constraints: dict[str, Any] | None = None, **spec: Any
+) -> Trajectory:
+    """What becomes of an agent that answers at once, judged by the shop's catalogue."""
+    return await played(
+        browsers, {"url": CATALOGUE, "script": COUNT, **spec}, finishes(answer), **(constraints or {})
+    )
+
+
+async def at_the_desk(
+    browsers: BrowserPool, local_host: str, *checks: dict[str, Any], press: bool = False, answer: str = ""
+) -> Trajectory:
+    """An agent that starts at the desk, perhaps presses its button, and answers."""
+    pressing = [says(None, call("press", {"key": "Enter"}))] if press else []
+    return await played(
+        browsers,
+        {"checks": list(checks)},
+        *pressing,
+        finishes(answer),
+        start_url=f"http://{local_host}/desk",
+        allowed_domains=[local_host],
+    )
 
 
 async def test_the_page_says_what_the_right_answer_is(browsers: BrowserPool) -> None:
@@ -72,7 +119,10 @@ async def test_the_page_must_be_in_the_expected_state(browsers: BrowserPool) -> 
 
 
 @pytest.mark.parametrize("script", ["() => { throw new Error('broken') }", "() => { for (;;) {} }"])
-async def test_a_broken_verifier_leaves_the_episode_unverified(browsers: BrowserPool, script: str) -> None:
+async def test_a_broken_verifier_leaves_the_episode_unverified(
+    browsers: BrowserPool, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_reading, "READING_SECONDS", 1.0)
     trajectory = await graded(browsers, "40", script=script, expected=40)
     assert trajectory.outcome == "unverified"
     assert "verifier's script" in trajectory.grade_reason
@@ -94,3 +144,179 @@ async def test_the_grader_opens_the_private_host_that_the_task_allows(
     assert trajectory.outcome == "solved", trajectory.error_message
     trajectory = await graded(browsers, "7", url=url, script=stock, expected=7)
     assert trajectory.outcome == "infrastructure_error"
+
+
+HOLDS: list[dict[str, Any]] = [
+    {"locator": "#total", "expected": "Total: $37.50"},
+    {"locator": "#total", "contains": "$37"},
+    {"locator": "#total", "matches": r"\$\d+\.50$"},
+    {"locator": "#total", "at_least": 37},
+    {"locator": "#total", "compare": "numeric"},
+    {"locator": "#city", "read": "value", "compare": "exact"},
+    {"locator": ".row", "read": "count", "expected": 2},
+    {"locator": "#unseen", "read": "visible", "expected": False},
+    {"locator": "#more", "attribute": "href", "expected": "/more?page=2"},
+    {"locator": "#nothing", "attribute": "href", "expected": None},
+    {"locator": "#late", "contains": "at last"},
+    {"script": "[1, {}, 'x']", "contains": {}},
+    {"script": "document.querySelectorAll('.row').length", "at_least": 2},
+]
+FAILS: list[dict[str, Any]] = [
+    {"locator": "#total", "expected": "$37.50"},
+    {"locator": "#total", "at_least": 38},
+    {"locator": "#total", "matches": "^37"},
+    {"locator": ".row", "read": "count", "expected": 3},
+    {"locator": "#unseen", "read": "visible", "expected": True},
+    {"locator": "#nothing", "contains": ""},
+    {"script": "true", "at_least": 1},
+]
+
+
+@pytest.mark.parametrize("where", ["fresh page", "last page"])
+async def test_every_kind_of_reading_and_expectation_holds_or_fails(
+    browsers: BrowserPool, local_host: str, where: str
+) -> None:
+    place = {"url": f"http://{local_host}/desk"} if where == "fresh page" else {"at": "last_page"}
+    held = await at_the_desk(
+        browsers, local_host, *({**place, **check} for check in HOLDS[:5]), answer="37.5"
+    )
+    assert (held.outcome, held.grade_reason) == ("solved", "all 5 checks hold")
+    # An agent that waits, as one that looks at the page does, sees what came late.
+    rest = [{**place, **check} for check in HOLDS[5:]]
+    late = {"at": "last_page", "script": "new Promise(done => setTimeout(() => done(1), 400))", "expected": 1}
+    held = await at_the_desk(browsers, local_host, late, *rest, answer="Kyoto")
+    assert held.outcome == "solved", held.grade_reason
+    for check in FAILS if where == "last page" else FAILS[:1]:
+        failed = await at_the_desk(browsers, local_host, {**place, **check})
+        assert failed.outcome == "unsolved", check
+
+
+async def test_all_checks_must_hold_and_the_reason_names_the_one_that_does_not(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    city = {"at": "last_page", "locator": "#city", "read": "value"}
+    trajectory = await at_the_desk(
+        browsers, local_host, {**city, "expected": "Kyoto"}, {**city, "expected": "Osaka"}
+    )
+    assert trajectory.outcome == "unsolved"
+    assert trajectory.grade_reason.startswith("check 2 of 2: ")
+
+
+async def test_a_locator_that_finds_several_elements_leaves_the_episode_unverified(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    trajectory = await at_the_desk(
+        browsers, local_host, {"at": "last_page", "locator": ".row", "expected": "one"}
+    )
+    assert trajectory.outcome == "unverified"
+    assert "strict mode" in trajectory.grade_reason
+
+
+async def test_what_only_the_agents_own_page_knows_is_seen_there_and_nowhere_else(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    pressed = {"script": "window.pressed === true", "expected": True}
+    here, fresh = {"at": "last_page", **pressed}, {"url": f"http://{local_host}/desk", **pressed}
+    assert (await at_the_desk(browsers, local_host, here, press=True)).outcome == "solved"
+    assert (await at_the_desk(browsers, local_host, here)).outcome == "unsolved"
+    assert (await at_the_desk(browsers, local_host, fresh, press=True)).outcome == "unsolved"
+
+
+async def test_the_address_the_episode_ended_at_is_compared_whatever_its_spelling(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    ended = {"at": "last_page", "read": "url"}
+    there = f"HTTP://{local_host}/x/../desk/done?a=1&b=2"
+    for expectation in ({"expected": there}, {"matches": r"/desk/done\?a=1&b=2#here$"}, {"contains": "a=1"}):
+        reached = await at_the_desk(browsers, local_host, {**ended, **expectation}, press=True)
+        assert reached.outcome == "solved", reached.grade_reason
+    elsewhere = await at_the_desk(browsers, local_host, {**ended, "expected": there})
+    assert elsewhere.outcome == "unsolved"
+    assert elsewhere.grade_reason.endswith("/desk")
+
+
+@pytest.mark.parametrize(
+    ("script", "seconds", "outcome"),
+    [
+        ("true", 60.0, "solved"),
+        ("false", 60.0, "unsolved"),
+        ("nobody.knows", 60.0, "unverified"),
+        ("new Promise(() => {})", 0.5, "infrastructure_error"),
+    ],
+)
+async def test_whatever_the_verdict_the_last_page_gives_its_place_back(
+    browsers: BrowserPool,
+    local_host: str,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    seconds: float,
+    outcome: str,
+) -> None:
+    monkeypatch.setattr(performing, "GRADING_SECONDS", seconds)
+    check = {"at": "last_page", "script": script, "expected": True}
+    trajectory = await at_the_desk(browsers, local_host, check)
+    assert trajectory.outcome == outcome
+    await next_page(browsers)
+
+
+async def test_an_episode_cancelled_while_it_is_judged_gives_its_place_back(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    asked = asyncio.Event()
+
+    async def tell(request: web.Request) -> web.Response:
+        asked.set()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/asked", tell)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/asked"
+    script = f"fetch('{url}', {{mode: 'no-cors'}}).then(() => new Promise(() => {{}}))"
+    judged = asyncio.ensure_future(
+        played(
+            browsers,
+            {"at": "last_page", "script": script, "expected": True},
+            finishes(),
+            start_url=f"http://{local_host}/desk",
+            allowed_domains=["127.0.0.1"],
+        )
+    )
+    await asyncio.wait_for(asked.wait(), 30)
+    judged.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await judged
+    await runner.cleanup()
+    await next_page(browsers)
+
+
+async def test_the_sandbox_is_given_back_while_the_last_page_stays_open(browsers: BrowserPool) -> None:
+    async with SandboxPool(slots=1) as sandboxes:
+        services = Services(ScriptedModel(runs("print(1)"), finishes()), sandboxes, browsers)
+        task = reasoning_task(constraints={"start_url": "http://shop.test/"})
+        async with ReasoningRuntime(services).episode(task, keep_page=True) as (trajectory, world):
+            assert trajectory.steps[0].success
+            assert world.last_page is not None
+            assert "Welcome to The Shop" in await world.last_page.title()
+            async with asyncio.timeout(20), sandboxes.session():
+                pass
+        assert world.last_page.is_closed()
+
+
+async def test_an_episode_that_no_verifier_looks_at_keeps_no_page(browsers: BrowserPool) -> None:
+    services = Services(ScriptedModel(finishes()), SandboxPool(slots=1), browsers)
+    task = TaskSpec(task_type="web", description="Look.", constraints={"start_url": "http://shop.test/"})
+    async with WebRuntime(services).episode(task.named()) as (_, world):
+        assert world.last_page is None
+        assert world.last_url == "http://shop.test/"
+        await next_page(browsers)
+
+
+async def next_page(browsers: BrowserPool) -> None:
+    """The pool's only place is free."""
+    task = TaskSpec(task_type="web", description="Look.", constraints={"start_url": "http://shop.test/"})
+    async with asyncio.timeout(20), browsers.page(task) as page:
+        assert "Welcome" in await page.observe()

@@ -11,7 +11,22 @@ from runtimes.tools.code import SHOWN_CHARACTERS, operate_on_files, run_python, 
 from runtimes.tools.registry import grants, toolset
 from tests.runtimes.scripted import ScriptedModel, code_task, finishes, services
 
-PAGE_ACTIONS = {"goto", "click", "fill", "fill_and_submit", "select", "press", "scroll", "back", "extract"}
+PAGE_ACTIONS = {
+    *(
+        "goto",
+        "click",
+        "double_click",
+        "hover",
+        "fill",
+        "fill_and_submit",
+        "type",
+        "press",
+        "select",
+        "check",
+    ),
+    *("upload", "drag", "scroll", "back", "forward", "reload", "tabs", "new_tab", "switch_tab", "close_tab"),
+    *("wait_for", "finish", "extract", "screenshot"),
+}
 
 
 def names(*expected: str) -> set[str]:
@@ -19,15 +34,15 @@ def names(*expected: str) -> set[str]:
 
 
 def test_browser_grants_every_page_action() -> None:
-    assert names("browser") >= PAGE_ACTIONS
+    assert names("browser") == {*PAGE_ACTIONS, "complete_task"}
 
 
 def test_navigation_and_form_filling_grant_their_part_of_the_page_actions() -> None:
-    assert names("web_navigation") == {"goto", "click", "scroll", "back", "extract", "complete_task"}
-    assert names("form_filling") == {
-        *("click", "fill", "fill_and_submit", "press", "select"),
-        "complete_task",
-    }
+    moving, forms = names("web_navigation"), names("form_filling")
+    assert {"goto", "click", "back", "switch_tab", "extract", "complete_task"} <= moving
+    assert {"click", "fill", "type", "select", "check", "upload", "complete_task"} <= forms
+    assert not moving & {"fill", "fill_and_submit", "type", "upload"}
+    assert not forms & {"goto", "new_tab", "back"}
 
 
 def test_a_task_that_names_no_tool_gets_its_runtimes_own() -> None:

@@ -13,6 +13,7 @@ from runtimes.errors import ConfigurationError, InfrastructureError
 from runtimes.web.browser import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
+from .processes import browsers, is_gone
 
 
 @pytest.fixture
@@ -20,22 +21,6 @@ async def pool() -> AsyncIterator[BrowserPool]:
     """A browser for one test, which may kill it."""
     async with BrowserPool(start_url=SHOP) as pool:
         yield pool
-
-
-def browsers() -> list[psutil.Process]:
-    """This process's browsers, apart from their own children."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            command = process.cmdline()
-            if command and "chrom" in command[0] and not any("--type=" in argument for argument in command):
-                found.append(process)
-    return found
-
-
-def is_gone(process: psutil.Process) -> bool:
-    _, alive = psutil.wait_procs([process], timeout=3)
-    return not alive
 
 
 async def test_nothing_starts_before_the_first_page_and_nothing_is_left() -> None:

@@ -1,0 +1,117 @@
+"""How much of what MiniWoB's tasks ask for an agent could act on: the share of elements shown with a ref."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchmarks.web.oracles import ORACLES, Act
+from runtimes.web.chromium import Chromium
+from runtimes.web.miniwob.site import HOST, MiniwobSite, task_url
+from runtimes.web.observation import Observer
+from runtimes.web.supplement import ENGINE
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, ElementHandle, Locator, Page
+
+MOST = 5
+"""Elements counted of one selector, so that a page full of like ones does not outweigh the others."""
+
+_ACT_MS = 3_000
+_REF = re.compile(r"\[ref=(e\d+|x\d+)\]")
+_REACHED = """([target, shown]) => {
+  target.scrollIntoView({block: 'nearest'});
+  return shown.some(element => {
+    if (element === target) return true;
+    const {x, y, width, height} = element.getBoundingClientRect();
+    const hit = document.elementFromPoint(x + width / 2, y + height / 2);
+    return hit !== null && target.contains(hit) && (element.contains(target) || target.contains(element));
+  });
+}"""
+"""Whether one of the shown elements is the target, or a click at its centre would land in the target."""
+
+
+@dataclass
+class Reach:
+    """How many elements were looked for, and those that were not shown: task, seed, selector, tag."""
+
+    tried: int = 0
+    misses: list[str] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """The share that is shown, 0 to 1."""
+        return 1 - len(self.misses) / self.tried if self.tried else 0.0
+
+
+async def reachability(
+    oracles: Mapping[str, tuple[Act, ...]] = ORACLES, seeds: Iterable[int] = (0,)
+) -> Reach:
+    """Walk each task's oracle over its pages in a browser of its own, and look for every element it acts on.
+
+    Raises what `Chromium.launch` and `MiniwobSite` raise; an oracle that finds nothing to act on is an
+    AssertionError, since it would count for nothing.
+    """
+    reach = Reach()
+    async with MiniwobSite() as site:
+        chromium = await Chromium.launch({HOST: site.port})
+        try:
+            for seed in seeds:
+                for name, acts in oracles.items():
+                    context = await chromium.browser.new_context(viewport={"width": 1280, "height": 720})
+                    try:
+                        await _walk(context, name, seed, acts, reach)
+                    finally:
+                        await context.close()
+        finally:
+            await chromium.close()
+    return reach
+
+
+async def _walk(context: BrowserContext, name: str, seed: int, acts: tuple[Act, ...], reach: Reach) -> None:
+    observer = Observer(context)
+    await observer.install()
+    page = await context.new_page()
+    await page.goto(task_url(name, seed))
+    shown: list[ElementHandle] | None = None
+    for act in acts:
+        found = page.locator(act.selector).locator("visible=true")
+        if shown is None:
+            await found.first.wait_for(timeout=_ACT_MS)
+            shown = await _shown(page, observer)
+        targets = await found.element_handles()
+        assert targets, f"{name} {seed}: the oracle's {act.selector} is nowhere"
+        for target in targets[:MOST]:
+            reach.tried += 1
+            if not await page.evaluate(_REACHED, [target, shown]):
+                tag = await target.evaluate("element => element.outerHTML.slice(0, 80)")
+                reach.misses.append(f"{name} {seed} {act.selector}: {tag}")
+        if act.do:
+            await _do(found.first, act.do)
+            shown = None
+
+
+async def _shown(page: Page, observer: Observer) -> list[ElementHandle]:
+    """The elements an agent may name by a ref of what it is shown now."""
+    observation = await observer.observe(page, tabs=[page], notices=[])
+    # Before the first empty line stands what changed, also what is there no more.
+    _, _, body = observation.text.partition("\n\n")
+    handles = []
+    for ref in dict.fromkeys(_REF.findall(body)):
+        engine = "aria-ref" if ref.startswith("e") else ENGINE
+        handles.append(await page.locator(f"{engine}={ref}").element_handle(timeout=_ACT_MS))
+    return handles
+
+
+async def _do(element: Locator, what: str) -> None:
+    if what == "click":
+        # Some pages fetch another picture for the element under the mouse, and a click at once goes astray.
+        await element.hover(timeout=_ACT_MS)
+        await element.page.wait_for_load_state("networkidle")
+        await element.click(timeout=_ACT_MS)
+    elif what == "hover":
+        await element.hover(timeout=_ACT_MS)
+    else:
+        await element.press_sequentially(what, timeout=_ACT_MS)

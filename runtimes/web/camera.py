@@ -1,0 +1,79 @@
+"""Pictures of a page, taken beside other work: a frame of the browser costs more than the rest of a look."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtimes.web.faults import fault
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from runtimes.web.screenshots import ScreenshotStore
+
+_QUALITY = 60
+_SECONDS = 3.0
+
+
+class Picture(NamedTuple):
+    """`digest` is empty where pictures are not kept."""
+
+    size: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"JPEG, {self.size} bytes, {self.digest or 'not kept'}"
+
+
+class Camera:
+    """Takes the picture of a step and stores it. Without a store it takes none."""
+
+    def __init__(self, store: ScreenshotStore | None) -> None:
+        self._store = store
+        self._exposure: asyncio.Task[bytes | None] | None = None
+
+    def expose(self, page: Page) -> None:
+        """Begin to take the picture of the page as it is now."""
+        if self._store is None:
+            return
+        self._exposure = asyncio.create_task(_jpeg(page))
+        # A picture nobody asks for any more may fail unheard.
+        self._exposure.add_done_callback(lambda taken: taken.cancelled() or taken.exception())
+
+    def discard(self) -> None:
+        """The page has moved on: the picture begun does not show it."""
+        self._exposure = None
+
+    async def picture(self, page: Page) -> Picture:
+        """A picture taken now, kept where there is a store. Raises ToolError where the page gives none."""
+        taken = await _jpeg(page)
+        if taken is None:
+            raise fault("action_timeout", "The page gave no picture in time.")
+        return Picture(len(taken), self._store.put(taken) if self._store is not None else "")
+
+    async def digest(self, page: Page) -> str:
+        """The stored picture's digest, of the one begun or else one taken now; empty where there is none.
+
+        Raises InfrastructureError where it cannot be stored.
+        """
+        if self._store is None:
+            return ""
+        if self._exposure is None:
+            self.expose(page)
+        assert self._exposure is not None
+        picture, self._exposure = await self._exposure, None
+        return "" if picture is None else self._store.put(picture)
+
+
+async def _jpeg(page: Page) -> bytes | None:
+    """The viewport as JPEG; None where the page gives no picture in time."""
+    from playwright.async_api import Error
+
+    try:
+        # Playwright's own way to hide the caret and stop animations writes into the page.
+        return await page.screenshot(
+            type="jpeg", quality=_QUALITY, animations="allow", caret="initial", timeout=_SECONDS * 1000
+        )
+    except Error:
+        return None

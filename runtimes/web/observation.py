@@ -1,0 +1,192 @@
+"""What an agent reads of a page: address, tabs, focus, scroll position, what changed, the tree with refs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runtimes.web import changes, supplement
+from runtimes.web.snapshot import BUDGET, refs, without_refs
+from runtimes.web.view import View, view
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Frame, Page
+
+TITLE_SECONDS = 0.5
+"""The longest another tab may take to tell its title."""
+
+_REMEMBERED = 3
+"""Observations whose refs are still known by name once they are stale."""
+
+_FEW_CHANGES = 6
+_LINE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A page as an agent is shown it.
+
+    `snapshot` is the whole page, tree and supplement, before viewport filter and budget. `changed` says
+    whether there is something else to read than in the observation before, wherever focus and scroll position
+    are; None for the first.
+    """
+
+    text: str
+    snapshot: str
+    url: str
+    title: str
+    changed: bool | None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of an observation to compare the next one with."""
+
+    document: str
+    url: str
+    title: str
+    snapshot: str
+    focus: str
+    scroll: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, page: Page, looked: View) -> _Seen:
+        main = looked.main
+        return cls(main.document, page.url, main.title, looked.whole, looked.focus, main.scroll)
+
+
+class Observer:
+    """Observes the pages of one context, each observation told against the one before.
+
+    `budget` is characters of page; the lines before it come on top. In mode "diff" a page of which less than
+    half has changed is shown by its changes alone. Not for concurrent use.
+    """
+
+    def __init__(
+        self, context: BrowserContext, *, budget: int = BUDGET, mode: Literal["full", "diff"] = "full"
+    ) -> None:
+        self._context = context
+        self._budget = budget
+        self._mode = mode
+        self._last: _Seen | None = None
+        self._snapshots: deque[str] = deque(maxlen=_REMEMBERED)
+        self._frames: dict[str, Frame] = {}
+
+    async def install(self) -> None:
+        """Prepare the context; before its first page."""
+        await supplement.install(self._context)
+
+    async def observe(self, page: Page, *, tabs: Sequence[Page], notices: Sequence[str]) -> Observation:
+        """Look at `page`; `tabs` are all that are open, `notices` sentences to go first.
+
+        A page that hangs is for the caller's deadline. Raises Playwright's errors as they are.
+        """
+        looked, tab_lines = await asyncio.gather(self._look(page), _tab_lines(page, tabs))
+        last, now = self._last, _Seen.of(page, looked)
+        self._last = now
+        hunks = _hunks(last, now)
+        changed = None if last is None else _has_changed(last, now)
+        body = ""
+        if self._mode == "diff" and last is not None and hunks is not None:
+            body = _changes_alone(last, now, hunks)
+        head = [*notices, f"URL: {now.url}", f"Title: {now.title}", *tab_lines, *_position(now)]
+        head += _change_lines(last, now, hunks, changed)
+        text = "\n".join([*head, "", body or looked.fitted(self._budget)])
+        return Observation(text, now.snapshot, now.url, now.title, changed)
+
+    async def present_refs(self, page: Page) -> dict[str, str]:
+        """The refs an observation would show now, each with what it stands for, such as 'button "Search"'."""
+        return refs((await self._look(page)).whole)
+
+    def remembered(self, ref: str) -> str:
+        """What `ref` stood for in the last observations that showed it; empty where none did."""
+        known = (refs(snapshot).get(ref, "") for snapshot in reversed(self._snapshots))
+        return next(filter(None, known), "")
+
+    def frame(self, page: Page, prefix: str) -> Page | Frame | None:
+        """Where refs with this prefix ("", "f1") are to be looked for; None where there is no such frame."""
+        return self._frames.get(prefix) if prefix else page
+
+    async def _look(self, page: Page) -> View:
+        looked = await view(page, self._budget)
+        self._frames = {report.prefix or "": frame for frame, report in looked.frames.items()}
+        self._snapshots.append(looked.whole)
+        return looked
+
+
+def _hunks(last: _Seen | None, now: _Seen) -> list[changes.Hunk] | None:
+    """What changed line by line; None where there is nothing, or another document, to compare with."""
+    if last is None or last.document != now.document:
+        return None
+    if last.snapshot == now.snapshot:
+        return []
+    return changes.changes(last.snapshot.split("\n"), now.snapshot.split("\n"))
+
+
+def _has_changed(last: _Seen, now: _Seen) -> bool:
+    if (last.url, last.title) != (now.url, now.title):
+        return True
+    return last.snapshot != now.snapshot and without_refs(last.snapshot) != without_refs(now.snapshot)
+
+
+def _change_lines(
+    last: _Seen | None, now: _Seen, hunks: list[changes.Hunk] | None, changed: bool | None
+) -> Iterator[str]:
+    if last is None:
+        return
+    if not changed:
+        moved = [
+            "the focus moved" if last.focus != now.focus else "",
+            "it was scrolled" if last.scroll != now.scroll else "",
+            "elements were made anew, with new refs" if last.snapshot != now.snapshot else "",
+        ]
+        yield f"({', but '.join(['the page did not change', *filter(None, moved)])})"
+    elif hunks is None:
+        yield "Changed: another document."
+    else:
+        parts = ["address" if last.url != now.url else "", "title" if last.title != now.title else ""]
+        parts += [changes.counted(hunks)] if hunks else []
+        yield f"Changed: {', '.join(filter(None, parts))}"
+        lines = changes.lines_of(hunks, last.snapshot.split("\n"))
+        yield from (_short(line) for line in lines[:_FEW_CHANGES])
+
+
+def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk]) -> str:
+    """The changes with a line around them, where they are less than half of the page."""
+    lines = "\n".join(changes.lines_of(hunks, last.snapshot.split("\n"), context=1))
+    if len(lines) * 2 > len(now.snapshot):
+        return ""
+    return f"(only what changed is shown; the rest and its refs are as before)\n{lines}".rstrip()
+
+
+def _position(now: _Seen) -> Iterator[str]:
+    if now.focus:
+        yield f"Focus: {now.focus}"
+    above, height, total = now.scroll
+    if height and total > height + 1:
+        below = max(total - height - above, 0)
+        screens = f"screen {above / height + 1:.1f} of {total / height:.1f}"
+        yield f"Scroll: {screens}, {above} px above, {below} px below"
+
+
+async def _tab_lines(page: Page, tabs: Sequence[Page]) -> list[str]:
+    """One line a tab where there is more than one; the titles are asked at the same time."""
+    from playwright.async_api import Error
+
+    async def told(index: int, tab: Page) -> str:
+        try:
+            title = await asyncio.wait_for(tab.title(), TITLE_SECONDS)
+        except (Error, TimeoutError):
+            title = "(it does not answer)"
+        return f"- {index}: {_short(title)} {_short(tab.url)}{' (current)' if tab is page else ''}"
+
+    if len(tabs) < 2:
+        return []
+    return ["Tabs:", *await asyncio.gather(*(told(i, tab) for i, tab in enumerate(tabs)))]
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]}..."

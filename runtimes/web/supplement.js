@@ -1,0 +1,246 @@
+// A Playwright selector engine, in the isolated world of each frame where pages cannot reach it.
+//   supplement=page      a detached element whose text tells of the frame, as JSON: supplement.FrameReport
+//   supplement=viewport  the same, with the aria refs that are in the frame's viewport
+//   supplement=x3        the element that the last report called x3
+//   ... >> supplement=path  a detached element whose text is a CSS path to the element before
+// Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
+(() => {
+  const ASK = '__TOKEN__-ask';
+  const HERE = '__TOKEN__-here';
+  const MOST = 500;
+  const NAME_LENGTH = 80;
+  const HANDLERS = ['click', 'dblclick', 'mousedown', 'mouseup', 'pointerdown', 'touchstart', 'mouseover'];
+  const MARKED = [
+    ...HANDLERS.map(type => `[on${type}]`),
+    '[tabindex]', '[contenteditable]', '[draggable=true]', 'summary', 'label', 'input[type=file]',
+  ].join();
+  const ACTIVE = 'a[href],button,input,select,textarea,summary,[role=button],[role=link],[contenteditable]';
+  const ACTIVE_ROLES = new Set([
+    'button', 'checkbox', 'combobox', 'gridcell', 'iframe', 'link', 'listbox', 'menuitem', 'menuitemcheckbox',
+    'menuitemradio', 'option', 'radio', 'searchbox', 'slider', 'spinbutton', 'switch', 'tab', 'textbox', 'treeitem',
+  ]);
+  const UNSEEN = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE', 'HEAD', 'META', 'LINK', 'TITLE']);
+
+  const documentId = Math.random().toString(36).slice(2);
+  const ids = new WeakMap();
+  const listed = new Map();
+  let lastId = 0;
+
+  const idOf = element => {
+    if (!ids.has(element)) ids.set(element, `x${++lastId}`);
+    return ids.get(element);
+  };
+
+  const listeningElements = () => {
+    const elements = new Set();
+    const hear = event => {
+      elements.add(event.composedPath()[0]);
+      event.stopImmediatePropagation();
+    };
+    addEventListener(HERE, hear, true);
+    dispatchEvent(new Event(ASK));
+    removeEventListener(HERE, hear, true);
+    return elements;
+  };
+
+  const oneLine = text => (text ?? '').slice(0, 2000).trim().replace(/\s+/g, ' ').slice(0, NAME_LENGTH).toWellFormed();
+
+  const nameOf = element => {
+    const attribute = ['aria-label', 'title', 'alt', 'placeholder'].map(n => element.getAttribute(n)).find(v => v?.trim());
+    if (attribute) return oneLine(attribute);
+    const text = element.textContent.length < 2000 ? element.innerText ?? element.textContent : element.textContent;
+    return oneLine(text);
+  };
+
+  const tagOf = element => {
+    const plain = word => /^[\w-]{1,40}$/.test(word);
+    const id = element.getAttribute('id') ?? '';
+    const classes = [...element.classList].filter(plain).slice(0, 2);
+    return element.localName + (plain(id) ? `#${id}` : '') + classes.map(c => `.${c}`).join('');
+  };
+
+  const parentOf = element => element.parentElement ?? element.getRootNode().host ?? null;
+
+  const inViewport = element => {
+    const { left, top, right, bottom } = element.getBoundingClientRect();
+    return right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
+  };
+
+  const boxOf = element => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return [x, y, width, height].map(Math.round);
+  };
+
+  // A styled checkbox is drawn by its label, with the real one out of sight.
+  const standsIn = label => {
+    const control = label.control;
+    if (!control || control.type === 'hidden') return false;
+    const { right, bottom, width, height } = control.getBoundingClientRect();
+    return width <= 1 || height <= 1 || right <= 0 || bottom + scrollY <= 0
+      || !control.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  };
+
+  // What a page does on its widest element is meant for what lies inside.
+  const delegates = element => {
+    const { width, height } = element.getBoundingClientRect();
+    return width * height > innerWidth * innerHeight / 2 && element.querySelector(ACTIVE) !== null;
+  };
+
+  const kindOf = (element, listening, marked) => {
+    if (marked.has(element)) {
+      if (element.isContentEditable) return element.parentElement?.isContentEditable ? '' : 'editable';
+      if (element.localName === 'label' && !listening.has(element)) return standsIn(element) ? 'clickable' : '';
+      if (element.localName === 'input' && element.type === 'file') return 'file';
+      if (!element.hasAttribute('tabindex') || element.tabIndex >= 0) return delegates(element) ? '' : 'clickable';
+    }
+    if (listening.has(element)) return delegates(element) ? '' : 'clickable';
+    if (element._ariaRef !== undefined) return ''; // the snapshot tells of its cursor
+    const pointed = e => e !== null && getComputedStyle(e).cursor === 'pointer';
+    return pointed(element) && !pointed(parentOf(element)) ? 'clickable' : '';
+  };
+
+  const canBeHit = element => {
+    const { width, height } = element.getBoundingClientRect();
+    return width >= 1 && height >= 1 && element.checkVisibility({ visibilityProperty: true })
+      && getComputedStyle(element).pointerEvents !== 'none';
+  };
+
+  const onlyChild = element => {
+    if (element.childElementCount !== 1) return null;
+    for (const node of element.childNodes) if (node.nodeType === 3 && node.data.trim()) return null;
+    return element.firstElementChild;
+  };
+
+  // The refs with which the snapshot may offer the same place: the element's own, then those of what it
+  // consists of, or of what consists of it and has its middle in it.
+  const equivalentRefs = element => {
+    const refs = [];
+    const note = e => e._ariaRef !== undefined && refs.push(e._ariaRef.ref);
+    note(element);
+    const box = element.getBoundingClientRect();
+    const covers = (outer, inner) => {
+      const x = inner.x + inner.width / 2, y = inner.y + inner.height / 2;
+      return outer.left < x && x < outer.right && outer.top < y && y < outer.bottom;
+    };
+    for (let child = onlyChild(element); child !== null; child = onlyChild(child)) note(child);
+    for (let inner = element, outer = element.parentElement; outer !== null; [inner, outer] = [outer, outer.parentElement]) {
+      if (onlyChild(outer) !== inner || !covers(box, outer.getBoundingClientRect())) break;
+      note(outer);
+    }
+    return refs;
+  };
+
+  const refsAround = element => {
+    const refs = [];
+    for (let e = parentOf(element); e && refs.length < 4; e = parentOf(e)) {
+      if (e._ariaRef !== undefined) refs.push(e._ariaRef.ref);
+    }
+    return refs;
+  };
+
+  const entry = (element, kind) => {
+    const id = idOf(element);
+    listed.set(id, element);
+    const control = element.localName === 'label' ? element.control : element;
+    const shape = element instanceof SVGGeometryElement;
+    return {
+      id, kind, refs: equivalentRefs(element), around: refsAround(element),
+      tag: tagOf(element), name: nameOf(element), box: boxOf(element), visible: inViewport(element),
+      checked: control?.checked === true, fill: shape ? getComputedStyle(element).fill : '',
+    };
+  };
+
+  const walk = function* (root) {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT, e =>
+      UNSEEN.has(e.nodeName) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
+    for (let element = walker.currentNode; element !== null; element = walker.nextNode()) {
+      if (element.nodeType === 1) yield element;
+      if (element.shadowRoot) yield* walk(element.shadowRoot);
+    }
+  };
+
+  const elements = viewport => {
+    const listening = listeningElements();
+    const found = [];
+    const marked = new Set();
+    const visible = [];
+    let omitted = 0;
+    let prefix = null;
+    listed.clear();
+    const root = document.body ?? document.documentElement;
+    for (const element of root ? walk(root) : []) {
+      const ref = element._ariaRef;
+      if (ref !== undefined) {
+        prefix ??= ref.ref.match(/^f\d+|/)[0];
+        if (viewport && inViewport(element)) visible.push(ref.ref);
+        if (ACTIVE_ROLES.has(ref.role)) continue;
+      }
+      if (element.matches(MARKED)) marked.add(element);
+      const kind = kindOf(element, listening, marked);
+      if (kind === '' || (element === root && kind !== 'editable')) continue;
+      if (kind !== 'file' && !canBeHit(element)) continue;
+      if (found.length < MOST) found.push(entry(element, kind));
+      else omitted++;
+    }
+    return { prefix, visible, omitted, clickables: found };
+  };
+
+  const focused = () => {
+    let element = document.hasFocus() ? document.activeElement : null;
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+    if (!element || element === document.body || element === document.documentElement) return '';
+    if (element.localName === 'iframe' || element.localName === 'frame') return '';
+    const id = ids.get(element);
+    return element._ariaRef?.ref ?? (listed.has(id) ? id : element.localName);
+  };
+
+  // The box that scripts.SCROLL would scroll.
+  const scrolled = () => {
+    let target = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    const scrolls = e => e.scrollHeight > e.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(e).overflowY);
+    while (target && !scrolls(target)) target = target.parentElement;
+    target ??= document.scrollingElement ?? document.documentElement;
+    return target ? [target.scrollTop, target.clientHeight, target.scrollHeight].map(Math.round) : [0, 0, 0];
+  };
+
+  const report = viewport => {
+    const frame = {
+      document: documentId,
+      title: (document.title ?? '').slice(0, 1000).toWellFormed(),
+      seen: innerWidth > 0 && innerHeight > 0,
+      text: document.body ? null : (document.documentElement?.textContent ?? '').slice(0, 100_000).toWellFormed(),
+      scroll: scrolled(),
+      ...elements(viewport),
+    };
+    return { ...frame, focus: focused() };
+  };
+
+  // Child by child from the nearest ancestor with an id of its own; ">" leads into shadow roots here.
+  const pathOf = element => {
+    const steps = [];
+    for (let e = element; e !== null; e = parentOf(e)) {
+      const id = e.getAttribute('id');
+      if (id && e.getRootNode().querySelectorAll(`#${CSS.escape(id)}`).length === 1) {
+        return [`#${CSS.escape(id)}`, ...steps].join(' > ');
+      }
+      const alike = [...e.parentNode.children].filter(other => other.localName === e.localName);
+      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${alike.indexOf(e) + 1})`);
+    }
+    return steps.join(' > ');
+  };
+
+  const told = text => {
+    const element = document.implementation.createHTMLDocument('').createElement('p');
+    element.textContent = text;
+    return [element];
+  };
+
+  return {
+    queryAll(root, body) {
+      if (body === 'page' || body === 'viewport') return told(JSON.stringify(report(body === 'viewport')));
+      if (body === 'path') return told(pathOf(root));
+      const element = listed.get(body);
+      return element?.isConnected ? [element] : [];
+    },
+  };
+})()

@@ -1,0 +1,58 @@
+"""What a page_state verifier's spec may say, and when two addresses are one. No browser here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtimes.contracts import Verifier
+from runtimes.errors import InvalidTask
+from runtimes.grading.base import check_verifier
+from runtimes.grading.urls import same_url
+
+URL, AT = {"url": "http://shop.test/"}, {"at": "last_page"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ({"checks": []}, "length"),
+        ({"checks": [{**URL, "script": "1", "expected": 1, "wait": 3}]}, "wait"),
+        ({"checks": [{**URL, "script": "1", "expected": 1}, {**AT, "script": "1"}]}, "check 2"),
+        ({"script": "1", "expected": 1}, "`url` or `at`"),
+        ({**URL, **AT, "script": "1", "expected": 1}, "`url` or `at`"),
+        ({"at": "first_page", "script": "1", "expected": 1}, "at"),
+        ({**URL, "expected": 1}, "`script` or `locator`"),
+        ({**URL, "script": "1", "locator": "p", "expected": 1}, "`script` or `locator`"),
+        ({**URL, "script": "1", "read": "text", "expected": 1}, "without the `locator`"),
+        ({**URL, "locator": "p", "read": "text", "attribute": "id", "expected": 1}, "`read` or `attribute`"),
+        ({**URL, "read": "url", "expected": "http://shop.test/"}, "last_page"),
+        ({**URL, "script": "1", "expected": 1, "contains": 1}, "either `expected`"),
+        ({**URL, "locator": "p", "matches": "("}, "regular expression"),
+        ({**URL, "locator": "p", "at_least": "many"}, "at_least"),
+    ],
+)
+def test_a_spec_that_cannot_be_judged_by_is_refused_and_says_where(spec: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidTask, match=named):
+        check_verifier(Verifier("page_state", spec))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "same"),
+    [
+        ("http://shop.test", "http://SHOP.test:80/", True),
+        ("https://a.example:443/x", "https://a.example/x", True),
+        ("http://a.example/%7Euser/b/../c", "http://a.example/~user/c", True),
+        ("http://a.example/?b=2&a=1", "http://a.example/?a=1&b=2", True),
+        ("http://a.example/x#part", "http://a.example/x", True),
+        ("http://a.example/x", "http://a.example/x#part", False),
+        ("http://a.example/x/", "http://a.example/x", False),
+        ("http://a.example/a%2Fb", "http://a.example/a/b", False),
+        ("http://a.example:8080/", "http://a.example/", False),
+        ("https://a.example/", "http://a.example/", False),
+        ("about:blank", "about:blank", True),
+    ],
+)
+def test_two_spellings_of_one_address_are_the_same(url: str, expected: str, same: bool) -> None:
+    assert same_url(url, expected) is same

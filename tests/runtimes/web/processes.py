@@ -1,0 +1,32 @@
+"""The browsers that run, as the system sees them."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from runtimes.web import keeper
+
+
+def browsers(of: psutil.Process | None = None) -> list[psutil.Process]:
+    """The browsers of a process (this one), apart from their own children."""
+    found = []
+    for process in (of or psutil.Process()).children(recursive=True):
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if command and "chrom" in command[0] and not any("--type=" in argument for argument in command):
+                found.append(process)
+    return found
+
+
+def is_gone(process: psutil.Process, seconds: float = 3) -> bool:
+    _, alive = psutil.wait_procs([process], timeout=seconds)
+    return not alive
+
+
+def folders() -> set[Path]:
+    """The temporary folders of browsers."""
+    return set(Path(tempfile.gettempdir()).glob(f"{keeper.PREFIX}*"))
