@@ -19,7 +19,7 @@ from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.errors import PlatformError
 from runtimes.llm.providers import BUILTIN
 from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import Replay, StepReplay, recorded_actions, replay_trajectory
+from runtimes.web.replay import Replay, StepReplay, recorded_actions, recorded_mode, replay_trajectory
 
 BAD_INPUT = 2
 
@@ -53,7 +53,13 @@ def replay(
 
 async def _replay(platform: Platform, trajectory: Trajectory) -> Replay:
     # A replay asks no model and leaves no picture; the built-in teacher is a model that is always there.
-    settings = {**platform.overrides, "chosen_model": BUILTIN, "web_screenshots": False}
+    settings = {
+        **platform.overrides,
+        "chosen_model": BUILTIN,
+        "web_screenshots": False,
+        "web_trace": "off",
+        "web_observation": recorded_mode(trajectory),
+    }
     async with resources(**settings)["fanout"].services(RecordedPages) as services:
         return await replay_trajectory(trajectory, services, _task_of(platform, trajectory))
 

@@ -21,6 +21,7 @@ from runtimes.services import Services
 from runtimes.tools.base import COMPLETE_TASK
 from runtimes.tools.registry import grants
 from runtimes.web.compare import first_difference, same_text, same_url
+from runtimes.web.observation import ONLY_CHANGES
 from runtimes.web.recorded import AMBIGUOUS, NOT_FOUND, RecordedModel
 
 Verdict = Literal["same", "page_differs", "url_differs", "not_found", "ambiguous", "error", "skipped"]
@@ -86,9 +87,9 @@ async def replay_trajectory(
 ) -> Replay:
     """Do the page actions of `trajectory` again and say step by step where they held.
 
-    `services` has `RecordedPages` for browsers. `task` gives the hosts that may be reached and the verifier;
-    without it only public hosts and the bundled sites are open and nothing is graded. A step that does not
-    hold does not end the replay: later ones may hold. Raises NotReplayable.
+    `services` has `RecordedPages` for browsers, which observe in `recorded_mode`. `task` gives the hosts that
+    may be reached and the verifier; without it only public hosts and the bundled sites are open and nothing
+    is graded. A step that does not hold does not end the replay: later ones may hold. Raises NotReplayable.
     """
     start, steps = recorded_actions(trajectory)
     repeated = [step for step in steps if step.success or _had_effect(step.web)]
@@ -109,6 +110,11 @@ async def replay_trajectory(
         outcome=again.outcome,
         grade_reason=again.grade_reason or again.error_message or _ungraded(task),
     )
+
+
+def recorded_mode(trajectory: Trajectory) -> Literal["full", "diff"]:
+    """How the agent was shown its pages: what a replay shows can be compared only if it is shown alike."""
+    return "diff" if any(ONLY_CHANGES in str(step.observation) for step in trajectory.steps) else "full"
 
 
 def recorded_actions(trajectory: Trajectory) -> tuple[WebRecord, list[ExecutionStep]]:

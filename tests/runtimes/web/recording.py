@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from runtimes.builtin import WebRuntime
-from runtimes.contracts import TaskSpec, Trajectory, trajectory_from_json, trajectory_to_json
+from runtimes.contracts import Message, TaskSpec, Trajectory, trajectory_from_json, trajectory_to_json
 from runtimes.llm.base import Reply
 from runtimes.perform import perform
 from runtimes.services import Services
@@ -18,8 +18,6 @@ from runtimes.web.replay import Replay, replay_trajectory
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, call, says
 
-from .episodes import ref_of
-
 Said = tuple[str, str, dict[str, Any]]
 """A tool, the element it is done to (empty: none), and the further arguments.
 
@@ -28,29 +26,26 @@ An element is the beginning of its line in the snapshot, or a pattern whose grou
 
 
 class Agent(ScriptedModel):
-    """Does `said`, tool by tool, on the elements it sees by name in the latest observation."""
+    """Does `said`, tool by tool, on the elements it saw last by their names."""
 
     def __init__(self, said: list[Said], answer: str = "done") -> None:
         super().__init__(says())
         self.said = list(said)
         self.answer = answer
 
-    async def complete(self, messages: list[dict[str, Any]], **_: Any) -> Reply:
+    async def complete(self, messages: list[Message], **_: Any) -> Reply:
         if not self.said:
             return Reply(message=says(None, call("complete_task", {"answer": self.answer})))
         tool, element, arguments = self.said.pop(0)
-        page = next(m["content"] for m in reversed(messages) if "[ref=" in str(m["content"]))
         arguments = {"ref": element, **arguments} if element else arguments
-        refs = {name: _ref(page, value) for name, value in arguments.items() if name in ("ref", "to_ref")}
+        refs = {name: _ref(messages, value) for name, value in arguments.items() if name in ("ref", "to_ref")}
         return Reply(message=says(None, call(tool, {**arguments, **refs})))
 
 
-def _ref(page: str, element: str) -> str:
-    if "(" not in element:
-        return ref_of(page, element)
-    found = re.search(element, page)
-    assert found, f"no {element} in\n{page}"
-    return found[1]
+def _ref(messages: list[Message], element: str) -> str:
+    pattern = element if "(" in element else rf"- {re.escape(element)}.*?\[ref=(\w+)\]"
+    found = (re.search(pattern, str(message["content"])) for message in reversed(messages))
+    return next(match[1] for match in found if match)
 
 
 async def record(pool: BrowserPool, task: TaskSpec, said: list[Said], answer: str = "done") -> Trajectory:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from runtimes.web.browser import BrowserPool
 from runtimes.web.recorded import RecordedPages
+from runtimes.web.replay import recorded_mode
 
 from .episodes import web_task
 from .recording import Said, again, record, verdicts
@@ -105,3 +106,13 @@ async def test_every_kind_of_action_on_odd_elements_holds(
     assert "dropped" in trajectory.steps[10].observation
     found = await again(recorded_pages, trajectory, task)
     assert verdicts(found) == ["same"] * (len(DONE) + 1), [s for s in found.steps if s.said]
+
+
+async def test_an_episode_that_was_shown_changes_only_holds_where_it_is_shown_alike(odd_site: str) -> None:
+    task = web_task(start_url=odd_site, allowed_domains=["127.0.0.1"])
+    async with BrowserPool(observation="diff") as pool:
+        trajectory = await record(pool, task, DONE[:1] + DONE[4:6])
+    assert recorded_mode(trajectory) == "diff"
+    async with RecordedPages(observation="diff") as recorded_pages:
+        found = await again(recorded_pages, trajectory, task)
+    assert verdicts(found) == ["same"] * 4, [s for s in found.steps if s.said]
