@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.web.oracles import ORACLES, Act
-from runtimes.web.chromium import Chromium
-from runtimes.web.miniwob.site import HOST, MiniwobSite, task_url
+from runtimes.web.browser import BrowserPool
+from runtimes.web.miniwob.site import MiniwobSite, task_url
 from runtimes.web.observation import Observer
 from runtimes.web.supplement import ENGINE
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, ElementHandle, Locator, Page
+    from playwright.async_api import ElementHandle, Locator, Page
 
 MOST = 5
 """Elements counted of one selector, so that a page full of like ones does not outweigh the others."""
 
 _ACT_MS = 3_000
+_LOOKS = 5
 _REF = re.compile(r"\[ref=(e\d+|x\d+)\]")
 _REACHED = """([target, shown]) => {
   target.scrollIntoView({block: 'nearest'});
@@ -51,29 +53,24 @@ async def reachability(
 ) -> Reach:
     """Walk each task's oracle over its pages in a browser of its own, and look for every element it acts on.
 
-    Raises what `Chromium.launch` and `MiniwobSite` raise; an oracle that finds nothing to act on is an
-    AssertionError, since it would count for nothing.
+    Raises what `BrowserPool` raises; an oracle that finds nothing to act on is an AssertionError, since it
+    would count for nothing.
     """
+    async with BrowserPool(sites=[MiniwobSite()]) as pool:
+        walks = [_walk(pool, name, seed, acts) for seed in seeds for name, acts in oracles.items()]
+        reached = await asyncio.gather(*walks)  # the pool lets few be open at a time
+    return Reach(sum(reach.tried for reach in reached), [miss for reach in reached for miss in reach.misses])
+
+
+async def _walk(pool: BrowserPool, name: str, seed: int, acts: tuple[Act, ...]) -> Reach:
+    async with pool.grading_page() as page:
+        return await _walk_over(page, name, seed, acts)
+
+
+async def _walk_over(page: Page, name: str, seed: int, acts: tuple[Act, ...]) -> Reach:
     reach = Reach()
-    async with MiniwobSite() as site:
-        chromium = await Chromium.launch({HOST: site.port})
-        try:
-            for seed in seeds:
-                for name, acts in oracles.items():
-                    context = await chromium.browser.new_context(viewport={"width": 1280, "height": 720})
-                    try:
-                        await _walk(context, name, seed, acts, reach)
-                    finally:
-                        await context.close()
-        finally:
-            await chromium.close()
-    return reach
-
-
-async def _walk(context: BrowserContext, name: str, seed: int, acts: tuple[Act, ...], reach: Reach) -> None:
-    observer = Observer(context)
+    observer = Observer(page.context)
     await observer.install()
-    page = await context.new_page()
     await page.goto(task_url(name, seed))
     shown: list[ElementHandle] | None = None
     for act in acts:
@@ -91,11 +88,16 @@ async def _walk(context: BrowserContext, name: str, seed: int, acts: tuple[Act, 
         if act.do:
             await _do(found.first, act.do)
             shown = None
+    return reach
 
 
 async def _shown(page: Page, observer: Observer) -> list[ElementHandle]:
     """The elements an agent may name by a ref of what it is shown now."""
     observation = await observer.observe(page, tabs=[page], notices=[])
+    for _ in range(_LOOKS):  # icons load after the page, and are nothing before
+        last, observation = observation, await observer.observe(page, tabs=[page], notices=[])
+        if last.snapshot == observation.snapshot:
+            break
     # Before the first empty line stands what changed, also what is there no more.
     _, _, body = observation.text.partition("\n\n")
     handles = []

@@ -12,9 +12,10 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.errors import InfrastructureError, VerifierFault
+from runtimes.web.egress import is_of_proxy
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Response
 
 READING_SECONDS = 10.0
 """The longest one reading may take; a script that takes longer does not end."""
@@ -24,15 +25,23 @@ _RETRY = "It is tried again in a new browser."
 
 
 async def open_page(page: Page, url: str) -> None:
-    """Open `url` for reading. Raises InfrastructureError when it does not open."""
+    """Open `url` for reading. Raises InfrastructureError when it is not reached or its server fails."""
     from playwright.async_api import Error
 
     try:
-        await page.goto(url)
+        response = await page.goto(url)
+        cause = _server_fault(response) if response is not None else ""
     except Error as error:
-        raise InfrastructureError(
-            "network_error", f"The grading page {url} did not open: {error.message}", _RETRY
-        ) from error
+        cause = error.message
+    if cause:
+        raise InfrastructureError("network_error", f"The grading page {url} did not open: {cause}", _RETRY)
+
+
+def _server_fault(response: Response) -> str:
+    """Why an answer is none of the site's own, in words; empty where it is."""
+    if is_of_proxy(response.headers):
+        return response.status_text
+    return f"its server answered {response.status}" if response.status >= 500 else ""
 
 
 async def by_script(page: Page, script: str) -> Any:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.contracts import Health, TaskSpec
-from runtimes.errors import InfrastructureError, PlatformError, ToolError, VerifierFault
+from runtimes.errors import PlatformError, ToolError
 from runtimes.web.chromium import Chromium
-from runtimes.web.contexts import RETRY, answering, open_context
+from runtimes.web.contexts import answering, open_context
 from runtimes.web.egress import ContextProxy
 from runtimes.web.fleet import Fleet
 from runtimes.web.guard import SHOP_HOST, Guard
@@ -152,39 +152,6 @@ class BrowserPool:
                 opened.context.set_default_timeout(self._navigation_seconds * 1000)
                 page = await opened.context.new_page()
             yield page
-
-    async def evaluate(
-        self,
-        url: str,
-        script: str,
-        *,
-        storage_state: dict[str, Any] | None = None,
-        allowed_domains: tuple[str, ...] | None = None,
-    ) -> Any:
-        """What `script`, JavaScript, gives on a `grading_page` at `url`, as JSON has it.
-
-        Raises VerifierFault when the script fails or does not end, InfrastructureError when the address
-        does not open.
-        """
-        from playwright.async_api import Error
-
-        async with self.grading_page(storage_state, allowed_domains=allowed_domains) as page:
-            try:
-                await page.goto(url)
-            except Error as error:
-                raise InfrastructureError(
-                    "network_error", f"The grading page {url} did not open: {error.message}", RETRY
-                ) from error
-            try:
-                return await asyncio.wait_for(page.evaluate(script), self._navigation_seconds)
-            except TimeoutError:
-                raise VerifierFault(f"The verifier's script on {url} did not end.") from None
-            except Error as error:
-                if page.is_closed():
-                    raise InfrastructureError(
-                        "browser_error", "The browser died while grading.", RETRY
-                    ) from error
-                raise VerifierFault(f"The verifier's script failed on {url}: {error.message}") from error
 
     async def check(self) -> None:
         """Prove that a page can be opened now. Raises what `page` raises."""

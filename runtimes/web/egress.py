@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
@@ -40,6 +41,11 @@ FaultClass = Literal["refused_address", "name_not_resolved", "connection_failed"
 # Chromium keeps up to 32 connections to a proxy, and as many WebSockets; its addresses may be long.
 _LIMITS = ProxyLimits(header_bytes=256 << 10, connections=128)
 _USER = "context"
+
+
+def is_of_proxy(headers: Mapping[str, str]) -> bool:
+    """Whether a response of these headers, their names in lower case, is the proxy's own, not the site's."""
+    return headers.get("proxy-status", "").startswith("egress;")
 
 
 class ContextProxy:

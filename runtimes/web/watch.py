@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from runtimes.web.egress import is_of_proxy
 from runtimes.web.events import MAX_EVENTS, Events, Notices
 from runtimes.web.guard import Guard
 
@@ -170,7 +171,7 @@ class Watch:
 
         if response.request not in self._navigations:
             return
-        if "proxy-status" in response.headers:
+        if is_of_proxy(response.headers):
             self.failed_document = response.url
         size = response.headers.get("content-length", "")
         if size.isdecimal() and int(size) > MAX_DOCUMENT_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 
-from sandbox.inside.usage import PARENT, stat_fields
+from sandbox.inside.usage import PARENT, SESSION, stat_fields
 from sandbox.inside.wire import WORKSPACE
 
 
@@ -56,19 +56,22 @@ class Jail:
             # In one system call, during which no process can be forked.
             signal(-1, _signal.SIGKILL)
             return set()
-        # What is stopped forks no more.
+        if not set(self.processes()) - self.family(interpreter):
+            return set()
+        # What is stopped forks no more, unless another that is not yet stopped wakes it.
         signal(-1, _signal.SIGSTOP)
-        # Only now, so that no child of the interpreter is missed.
-        spare = self.family(interpreter)
+        # In this order, so that no child of the interpreter is taken for another's.
         alive = set(self.processes())
-        for pid in alive:
+        spare = self.family(interpreter)
+        for pid in alive | spare:
             signal(pid, _signal.SIGCONT if pid in spare else _signal.SIGKILL)
         return alive - spare
 
     def family(self, ancestor: int) -> set[int]:
-        """A process and its descendants."""
-        parents = {pid: parent_of(pid) for pid in self.processes()}
-        found = {ancestor}
+        """A process that called setsid, its descendants, and orphans of its session."""
+        pids = self.processes()
+        parents = {pid: parent_of(pid) for pid in pids}
+        found = {ancestor, *(pid for pid in pids if session_of(pid) == ancestor)}
         grown = True
         while grown:
             born = {pid for pid, parent in parents.items() if parent in found} - found
@@ -95,3 +98,9 @@ def parent_of(pid: int) -> int:
     """The parent's pid, 0 when the process is gone."""
     fields = stat_fields(f"/proc/{pid}")
     return int(fields[PARENT]) if fields else 0
+
+
+def session_of(pid: int) -> int:
+    """The pid of who called setsid for it, 0 when the process is gone."""
+    fields = stat_fields(f"/proc/{pid}")
+    return int(fields[SESSION]) if fields else 0

@@ -35,13 +35,10 @@ class Seen:
     text: str
 
     @property
-    def failed(self) -> bool:
-        """Whether it is the error of a call instead."""
-        return self.text.startswith("error (")
-
-    @property
     def elements(self) -> list[Element]:
-        return [element for line in self.text.split("\n") if (element := _element(line))]
+        """The page's, which follows the first empty line; what goes before tells of the page."""
+        body = self.text.partition("\n\n")[2]
+        return [element for line in body.split("\n") if (element := _element(line))]
 
     def all(self, *roles: str) -> list[Element]:
         """Those of a role that can be acted on, in the order of the page."""
