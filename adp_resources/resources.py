@@ -86,6 +86,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 max_contexts=settings.max_concurrent,
                 start_url=settings.start_url,
                 observation=settings.web_observation,
+                tracing=settings.web_trace == "failure",
                 sites=installed_sites(),
                 screenshots=ScreenshotStore(settings.output / "trajectories" / FOLDER)
                 if settings.web_screenshots

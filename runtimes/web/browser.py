@@ -46,8 +46,8 @@ class BrowserPool:
     are in one Chromium, which is replaced after `recycle_episodes` episodes, or when it died or has grown.
     `memory_mb` bounds what browser and driver use together, by default half of what is available. The bundled
     shop, `http://shop.test/` to every page, and `sites` are served beside it. `allow_private` are the private
-    hosts and addresses that every task may open, `observation` is the Observer's mode. One pool serves one
-    event loop.
+    hosts and addresses that every task may open, `observation` is the Observer's mode. With `tracing` each
+    episode's context is traced (`WebPage.tracing`). One pool serves one event loop.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class BrowserPool:
         *,
         observation: Literal["full", "diff"] = "full",
         screenshots: ScreenshotStore | None = None,
+        tracing: bool = False,
         sites: Sequence[LocalSite] = (),
         allow_private: tuple[str, ...] = (),
         memory_mb: int | None = None,
@@ -66,6 +67,7 @@ class BrowserPool:
     ) -> None:
         self._observation = observation
         self._screenshots = screenshots
+        self._tracing = tracing
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
@@ -127,6 +129,8 @@ class BrowserPool:
                     action_seconds=self._action_seconds,
                     screenshots=self._screenshots,
                 )
+                if self._tracing:
+                    await page.tracing.start()
                 await page.start(start_url)
             yield page
 

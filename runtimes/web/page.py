@@ -21,6 +21,7 @@ from runtimes.web.reading import Form, read, until_shown
 from runtimes.web.record import Recorder
 from runtimes.web.snapshot import BUDGET, Viewport, cut
 from runtimes.web.steps import OBSERVE_SECONDS, Act, FindTarget, Steps
+from runtimes.web.tracing import Tracing
 from runtimes.web.watch import Watch
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class WebPage:
         self._camera = Camera(screenshots)
         self._steps = Steps(watch, observer, self._camera, navigation_seconds)
         self._start: Recorder | None = None
+        self.tracing = Tracing(watch.context)
 
     @property
     def url(self) -> str:

@@ -27,15 +27,14 @@ def trace_path(folder: Path, round: str, task_id: str, sample: int) -> Path:
 
 
 class Tracing:
-    """The trace of `context`, from `start` to `keep` or `discard`, while the context is open.
+    """The trace of `context`, from `start` to `keep` or `discard`, both while the context is open.
 
     A trace is for looking into an episode and never changes how it ended: where it cannot be taken or
     written, the log says so. `keep` and `discard` do nothing without `start`, and nothing the second time.
     """
 
-    def __init__(self, context: BrowserContext, path: Path) -> None:
+    def __init__(self, context: BrowserContext) -> None:
         self.context = context
-        self.path = path
         self._going = False
 
     async def start(self) -> None:
@@ -46,28 +45,28 @@ class Tracing:
             await self.context.tracing.start(screenshots=True, snapshots=True)
             self._going = True
         except Error as error:
-            log.warning("no trace %s: %s", self.path, error.message)
+            log.warning("no trace of an episode: %s", error.message)
 
-    async def keep(self) -> Path | None:
-        """End the trace and write it; a reader never sees half of it. None where it could not be written."""
+    async def keep(self, path: Path) -> Path | None:
+        """End the trace and write it to `path`, never half of it. None where it could not be written."""
         from playwright.async_api import Error
 
         if not self._going:
             return None
         self._going = False
-        temporary = self.path.with_name(f".{uuid.uuid4().hex}.tmp")
+        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             async with asyncio.timeout(STOP_SECONDS):
                 await self.context.tracing.stop(path=temporary)
-            temporary.replace(self.path)
+            temporary.replace(path)
         except (Error, OSError, TimeoutError) as error:
-            log.warning("no trace %s: %s", self.path, str(error).strip() or "the browser did not answer")
+            log.warning("no trace %s: %s", path, str(error).strip() or "the browser did not answer")
             return None
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        return self.path
+        return path
 
     async def discard(self) -> None:
         """End the trace and keep nothing of it."""
