@@ -77,9 +77,9 @@ class Replay(Struct, frozen=True, kw_only=True):
 
     @property
     def all_held(self) -> bool:
-        """Every step, and the outcome too where both were graded."""
+        """Every step, and the outcome too where both were graded; never where our own failure ended it."""
         differs = {self.outcome, self.recorded_outcome} == {"solved", "unsolved"}
-        return self.held == 1.0 and not differs
+        return self.held == 1.0 and not differs and self.outcome != "infrastructure_error"
 
 
 async def replay_trajectory(
@@ -97,14 +97,14 @@ async def replay_trajectory(
     runtime = WebRuntime(replace(services, model=model))
     spec = _task_again(trajectory, task, start, max_steps=max(1, model.replies))
     again = await perform(spec, runtime, services, sample=trajectory.sample, round=trajectory.round)
-    found = dict(zip((id(step) for step in repeated), again.steps, strict=False))
+    found = dict(zip((step.step_id for step in repeated), again.steps, strict=False))
     return Replay(
         task_id=trajectory.task_id,
         sample=trajectory.sample,
         round=trajectory.round,
         steps=[
             _started(start, trajectory, again),
-            *(_compared(step, found.get(id(step)), again) for step in steps),
+            *(_compared(step, found.get(step.step_id), again) for step in steps),
         ],
         recorded_outcome=trajectory.outcome,
         outcome=again.outcome,
@@ -122,16 +122,16 @@ def recorded_actions(trajectory: Trajectory) -> tuple[WebRecord, list[ExecutionS
     steps = [step for step in trajectory.steps if step.web is not None and step.tool_name not in _ENDS]
     start = trajectory.metadata.get("start_page")
     acted = any(step.action_type == "browser_action" for step in trajectory.steps)
-    if start is None and not acted:
-        raise NotReplayable(
-            f"{trajectory.task_id} is no web trajectory: no step of it was on a page.",
-            "Name one of a web task.",
-        )
-    if start is None or (acted and not steps):
+    if start is None and acted:
         raise NotReplayable(
             f"{trajectory.task_id} has no locators: an older version of the platform made it "
             f"({trajectory.code_version or 'unknown'}).",
             "Run its task again: adp run FILE --again.",
+        )
+    if start is None:
+        raise NotReplayable(
+            f"{trajectory.task_id} is no web trajectory: no step of it was on a page.",
+            "Name one of a web task.",
         )
     try:
         return msgspec.convert(start, WebRecord), steps
