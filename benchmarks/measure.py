@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from benchmarks.bare import PYTHON
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.5
@@ -58,6 +62,17 @@ def adp(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) 
     if process.returncode:
         raise RuntimeError(f"adp {' '.join(arguments)} ended with {process.returncode}:\n{output}")
     return Command(seconds, peak.megabytes)
+
+
+def describe_machine() -> dict[str, object]:
+    version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True, check=True).stdout
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "python": version.split()[-1],
+        "load_before": round(os.getloadavg()[0], 2),
+    }
 
 
 def union(intervals: Iterable[tuple[float, float]]) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.bare import PYTHON
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, describe_machine
 
 BARS = {
     "one_shot_ratio": "a run of print(1+1) / bare: <= 0.25",
@@ -54,17 +53,6 @@ def main() -> None:
         # One who is not root is measured already.
         unprivileged = measure(folder, rounds, [PYTHON], user=NOBODY) if os.geteuid() == 0 else own
     print(json.dumps({**own, "unprivileged": unprivileged, "machine": machine}))
-
-
-def describe_machine() -> dict[str, object]:
-    version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True, check=True).stdout
-    return {
-        "cores": len(os.sched_getaffinity(0)),
-        "architecture": platform.machine(),
-        "kernel": platform.release(),
-        "python": version.split()[-1],
-        "load_before": round(os.getloadavg()[0], 2),
-    }
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The time of a step on a page: the runtime's, raw Playwright's, a script's that does the same work by hand."""
+"""Steps on a page: the runtime's, raw Playwright's, and those of a script that does the same work by hand."""
 
 from __future__ import annotations
 
