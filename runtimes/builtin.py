@@ -15,6 +15,7 @@ from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import toolset
 from runtimes.web.guard import Guard
+from runtimes.web.tracing import trace_path
 from runtimes.world import World
 from sandbox import SandboxError
 
@@ -58,6 +59,9 @@ class AgentRuntime(Runtime):
             )
             trajectory = await episode.run(self.runtime_id, sample=sample, round=round)
             world = await _world_of(bench, trajectory)
+            if services.traces is not None and bench.open_page is not None:
+                path = trace_path(services.traces, round, task.task_id, sample)
+                world = replace(world, trace=await bench.open_page.tracing.keep(path))
             if keep_page and world.last_page is not None:
                 await bench.close_session()  # the verifier may want its place
             else:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TITLE_SECONDS = 0.5
 """The longest another tab may take to tell its title."""
 
+ONLY_CHANGES = "(only what changed is shown; the rest and its refs are as before)"
+"""Stands before the changes where they are all that an observation shows."""
+
 _REMEMBERED = 3
 """Observations whose refs are still known by name once they are stale."""
 
@@ -172,7 +175,7 @@ def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk], budget: i
     lines = "\n".join(changes.lines_of(hunks, last.snapshot.split("\n"), context=1))
     if len(lines) > min(len(now.snapshot) / 2, budget):
         return ""
-    return f"(only what changed is shown; the rest and its refs are as before)\n{lines}".rstrip()
+    return f"{ONLY_CHANGES}\n{lines}".rstrip()
 
 
 def _position(now: _Seen) -> Iterator[str]:
