@@ -8,9 +8,10 @@ page's own site, which answers `Escape.serve` wishes.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -78,7 +79,7 @@ class Escape:
             await self.page.request.fetch(url, method=method, timeout=10_000)
 
 
-Act = Callable[[Escape], Awaitable[None]]
+Act = Callable[[Escape], Coroutine[Any, Any, None]]
 
 
 def _script(source: str) -> str:
@@ -350,7 +351,7 @@ def _redirected(body: str) -> Act:
     return act
 
 
-def _with(act: Callable[[Escape, str], Awaitable[None]], argument: str) -> Act:
+def _with(act: Callable[[Escape, str], Coroutine[Any, Any, None]], argument: str) -> Act:
     return lambda e: act(e, argument)
 
 

@@ -120,8 +120,8 @@ async def launched(*flags: str) -> AsyncIterator[Browser]:
         yield await playwright.chromium.launch(executable_path=executable, args=flags, chromium_sandbox=False)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def rig() -> AsyncIterator[Rig]:
+@asynccontextmanager
+async def rigged() -> AsyncIterator[Rig]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", site)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -131,6 +131,12 @@ async def rig() -> AsyncIterator[Rig]:
     async with launched(names) as naked, launched(*BROWSER_FLAGS) as armed:
         yield Rig(naked, armed, runner.addresses[0][1])
     await runner.cleanup()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig() -> AsyncIterator[Rig]:
+    async with rigged() as rig:
+        yield rig
 
 
 @pytest.mark.parametrize("way", WAYS)
