@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, PlatformError
+from runtimes.errors import InfrastructureError, PlatformError, ToolError
 from runtimes.llm.base import Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
@@ -107,7 +107,7 @@ class ReasoningRuntime(AgentRuntime):
 
 
 async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
-    """How the episode ended on its page; a browser that died by now spoils the episode."""
+    """How the episode ended on its page; one that hangs ends it badly, a browser that died spoils it."""
     page = bench.open_page
     if page is None or not trajectory.finished:
         return World()
@@ -118,10 +118,12 @@ async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
             last_url=page.url,
             last_page=page.current,
         )
+    except ToolError as error:  # the page hangs; it would answer its verifier no more than us
+        trajectory.error_type, trajectory.error_message = error.error_type, str(error)
     except InfrastructureError as error:
         trajectory.outcome = "infrastructure_error"
         trajectory.error_type, trajectory.error_message = error.error_type, str(error)
-        return World()
+    return World()
 
 
 def sample_seed(base: int, task_id: str, sample: int) -> int:

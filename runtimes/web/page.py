@@ -119,9 +119,10 @@ class WebPage:
         """Open a tab, blank or at `url`, and make it the current one."""
 
         async def act(page: Page, ms: float) -> None:
+            address = None if url is None else navigation.whole_address(url, page.url)
             tab = await navigation.open_tab(self._watch)
-            if url is not None:
-                await self._open(tab, url, ms)
+            if address is not None:
+                await navigation.open_address(self._watch, tab, address, ms)
 
         return await self._navigate("opening a tab", act)
 
