@@ -234,8 +234,11 @@
       if (id && e.getRootNode().querySelectorAll(`#${CSS.escape(id)}`).length === 1) {
         return [`#${CSS.escape(id)}`, ...steps].join(' > ');
       }
-      const alike = [...e.parentNode.children].filter(other => other.localName === e.localName);
-      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${alike.indexOf(e) + 1})`);
+      let place = 1;
+      for (let before = e.previousElementSibling; before !== null; before = before.previousElementSibling) {
+        if (before.localName === e.localName) place++;
+      }
+      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${place})`);
     }
     return steps.join(' > ');
   };
