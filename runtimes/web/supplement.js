@@ -1,8 +1,8 @@
 // A Playwright selector engine, in the isolated world of each frame where pages cannot reach it.
-//   supplement=page      a detached element whose text tells of the frame, as JSON: supplement.FrameReport
-//   supplement=viewport  the same, with the aria refs that are in the frame's viewport
-//   supplement=x3        the element that the last report called x3
-//   E >> supplement=about     the same of the element E: supplement.Whereabouts
+//   supplement=page        a detached element whose text tells of the frame, as JSON: supplement.FrameReport
+//   supplement=viewport    the same, with the aria refs that are in the frame's viewport
+//   supplement=x3          the element that the last report called x3
+//   E >> supplement=about  a detached element whose text tells of the element E: supplement.Whereabouts
 // Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
 (() => {
   const ASK = '__TOKEN__-ask';
@@ -17,9 +17,13 @@
   const ACTIVE = 'a[href],button,input,select,textarea,summary,[role=button],[role=link],[contenteditable]';
   const ACTIVE_ROLES = new Set([
     'button', 'checkbox', 'combobox', 'gridcell', 'iframe', 'link', 'listbox', 'menuitem', 'menuitemcheckbox',
-    'menuitemradio', 'option', 'radio', 'searchbox', 'slider', 'spinbutton', 'switch', 'tab', 'textbox', 'treeitem',
+    'menuitemradio', 'option', 'radio', 'searchbox', 'slider', 'spinbutton', 'switch', 'tab', 'textbox',
+    'treeitem',
   ]);
   const UNSEEN = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE', 'HEAD', 'META', 'LINK', 'TITLE']);
+
+  // An image called "title" would stand for `document.title`.
+  const ownTitle = Object.getOwnPropertyDescriptor(Document.prototype, 'title').get;
 
   const documentId = Math.random().toString(36).slice(2);
   const ids = new WeakMap();
@@ -43,13 +47,16 @@
     return elements;
   };
 
-  const oneLine = text => (text ?? '').slice(0, 2000).trim().replace(/\s+/g, ' ').slice(0, NAME_LENGTH).toWellFormed();
+  const oneLine = text =>
+    text.slice(0, 2000).trim().replace(/\s+/g, ' ').slice(0, NAME_LENGTH).toWellFormed();
 
   const nameOf = element => {
-    const attribute = ['aria-label', 'title', 'alt', 'placeholder'].map(n => element.getAttribute(n)).find(v => v?.trim());
-    if (attribute) return oneLine(attribute);
-    const text = element.textContent.length < 2000 ? element.innerText ?? element.textContent : element.textContent;
-    return oneLine(text);
+    for (const name of ['aria-label', 'title', 'alt', 'placeholder']) {
+      const value = element.getAttribute(name)?.trim();
+      if (value) return oneLine(value);
+    }
+    const all = element.textContent; // also of what is hidden, but without a layout of much text
+    return oneLine(all.length < 2000 ? element.innerText ?? all : all);
   };
 
   const tagOf = element => {
@@ -86,8 +93,8 @@
     return width * height > innerWidth * innerHeight / 2 && element.querySelector(ACTIVE) !== null;
   };
 
-  const kindOf = (element, listening, marked) => {
-    if (marked.has(element)) {
+  const kindOf = (element, listening) => {
+    if (element.matches(MARKED)) {
       if (element.isContentEditable) return element.parentElement?.isContentEditable ? '' : 'editable';
       if (element.localName === 'label' && !listening.has(element)) return standsIn(element) ? 'clickable' : '';
       if (element.localName === 'input' && element.type === 'file') return 'file';
@@ -124,7 +131,8 @@
       return outer.left < x && x < outer.right && outer.top < y && y < outer.bottom;
     };
     for (let child = onlyChild(element); child !== null; child = onlyChild(child)) note(child);
-    for (let inner = element, outer = element.parentElement; outer !== null; [inner, outer] = [outer, outer.parentElement]) {
+    for (let inner = element; inner.parentElement !== null; inner = inner.parentElement) {
+      const outer = inner.parentElement;
       if (onlyChild(outer) !== inner || !covers(box, outer.getBoundingClientRect())) break;
       note(outer);
     }
@@ -163,7 +171,6 @@
   const elements = viewport => {
     const listening = listeningElements();
     const found = [];
-    const marked = new Set();
     const visible = [];
     let omitted = 0;
     let prefix = null;
@@ -176,12 +183,15 @@
         if (viewport && inViewport(element)) visible.push(ref.ref);
         if (ACTIVE_ROLES.has(ref.role)) continue;
       }
-      if (element.matches(MARKED)) marked.add(element);
-      const kind = kindOf(element, listening, marked);
-      if (kind === '' || (element === root && kind !== 'editable')) continue;
-      if (kind !== 'file' && !canBeHit(element)) continue;
-      if (found.length < MOST || inViewport(element)) found.push(entry(element, kind));
-      else omitted++;
+      try {
+        const kind = kindOf(element, listening);
+        if (kind === '' || (element === root && kind !== 'editable')) continue;
+        if (kind !== 'file' && !canBeHit(element)) continue;
+        if (found.length < MOST || inViewport(element)) found.push(entry(element, kind));
+        else omitted++;
+      } catch {
+        continue; // a form, whose fields may be called what its methods are
+      }
     }
     return { prefix: prefix ?? '', visible, omitted, clickables: found };
   };
@@ -195,7 +205,7 @@
     return element._ariaRef?.ref ?? (listed.has(id) ? id : element.localName);
   };
 
-  // The box that scripts.SCROLL would scroll.
+  // The box that scrolling in the middle of the viewport would scroll.
   const scrolled = () => {
     let target = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
     const scrolls = e => e.scrollHeight > e.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(e).overflowY);
@@ -207,7 +217,7 @@
   const report = viewport => {
     const frame = {
       document: documentId,
-      title: (document.title ?? '').slice(0, 1000).toWellFormed(),
+      title: ownTitle.call(document).slice(0, 1000).toWellFormed(),
       seen: innerWidth > 0 && innerHeight > 0,
       text: document.body ? null : (document.documentElement?.textContent ?? '').slice(0, 100_000).toWellFormed(),
       scroll: scrolled(),
@@ -224,8 +234,11 @@
       if (id && e.getRootNode().querySelectorAll(`#${CSS.escape(id)}`).length === 1) {
         return [`#${CSS.escape(id)}`, ...steps].join(' > ');
       }
-      const alike = [...e.parentNode.children].filter(other => other.localName === e.localName);
-      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${alike.indexOf(e) + 1})`);
+      let place = 1;
+      for (let before = e.previousElementSibling; before !== null; before = before.previousElementSibling) {
+        if (before.localName === e.localName) place++;
+      }
+      steps.unshift(`${CSS.escape(e.localName)}:nth-of-type(${place})`);
     }
     return steps.join(' > ');
   };

@@ -121,6 +121,17 @@ async def test_a_hostile_page_hides_nothing(look: Look) -> None:
     assert "Title: done" in await looking.text()
 
 
+async def test_names_of_a_page_that_shadow_the_documents_own_hide_nothing(look: Look) -> None:
+    looking = await look(
+        "<title>Shadows</title><img name=title><form id=f onclick=''>"
+        "<input name=matches><input name=children><input name=classList><input name=draggable>"
+        "<p>Go <span onclick=\"document.querySelector('title').textContent = 'done'\">here</span></p></form>"
+    )
+    assert "Title: Shadows" in await looking.text()
+    await (await looking.target('span "here"')).locator.click()
+    assert "Title: done" in await looking.text()
+
+
 async def test_a_page_sees_functions_as_they_are_by_nature_and_nothing_new(look: Look, sites: Sites) -> None:
     looking = await look("<p>Go <span onclick=''>here</span></p>")
     await looking.observe()
