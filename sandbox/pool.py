@@ -19,7 +19,7 @@ from sandbox.contracts import Limits, Result
 from sandbox.egress import EgressProxy
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.profiles import Profile, installed_profiles, profile_for
-from sandbox.runs import Program, perform, put_files, with_files
+from sandbox.runs import TRIES, Program, perform, put_files, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
 
@@ -28,8 +28,6 @@ T = TypeVar("T")
 RUNS_A_SLOT = 1000
 """A slot is replaced after so many: whatever the kernel might gather for it does not grow for ever."""
 MOST_PROCESSES = 30_000
-TRIES = 3
-"""How many slots a run may cost before the sandbox gives up on it."""
 
 
 @dataclass(frozen=True)

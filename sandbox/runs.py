@@ -18,6 +18,8 @@ from sandbox.slot import Ended, Slot
 from sandbox.verdict import judge
 from sandbox.workspace import Workspace
 
+TRIES = 3
+"""How many slots a run, or the start of a session, may cost before the sandbox gives up on it."""
 MOST_FILES = 1000
 MOST_FILE_BYTES = 64 << 20
 OWN_FOLDERS = frozenset((SHARED_MEMORY_FOLDER, FIGURES, MATPLOTLIB_FOLDER))

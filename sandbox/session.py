@@ -16,7 +16,17 @@ from weakref import WeakSet
 from sandbox.contracts import Limits, Result
 from sandbox.errors import SandboxError
 from sandbox.output import Output
-from sandbox.runs import OWN_FOLDERS, Program, Report, as_bytes, bounds, figures_in, perform, put_files
+from sandbox.runs import (
+    OWN_FOLDERS,
+    TRIES,
+    Program,
+    Report,
+    as_bytes,
+    bounds,
+    figures_in,
+    perform,
+    put_files,
+)
 from sandbox.slot import Ended, Slot, SlotLost
 
 if TYPE_CHECKING:
@@ -29,6 +39,8 @@ STATE_WAS_LOST = (
     "\n[sandbox: the interpreter had ended since the last step; this step ran without its variables]"
 )
 FORK_SECONDS = 30.0
+MOST_SAID = 1 << 50
+"""No interpreter has used so many seconds or KiB."""
 
 
 class Interpreter:
@@ -279,11 +291,15 @@ class Session:
                 "This sandbox session is closed.", "Open a new one with SandboxPool.session()."
             )
         if self._slot is None:
-            self._slot = await self._pool.take(self._wanted)
-            self._slot.keep_workspace()
-            put_files((await self._slot.runner()).workspace, self._wanted.files, self._wanted.limits)
+            self._slot = await self._new_slot()
         slot = self._slot
         try:
+            if slot.broken and slot.is_ready:
+                raise SandboxError(
+                    "A call to a copy of this session's interpreter was broken off. Files and variables"
+                    " are gone.",
+                    "Start over in this session: it gets a new slot with an empty workspace.",
+                )
             yield slot
         except SlotLost as error:
             if self._closed:
@@ -299,6 +315,26 @@ class Session:
                     self._interpreter.close_all()
                 self._slot = self._interpreter = None
                 await self._pool.put_back(slot)
+
+    async def _new_slot(self) -> Slot:
+        """A slot with the files of the session. One that dies before it has them is replaced."""
+        for _ in range(TRIES):
+            slot = await self._pool.take(self._wanted)
+            try:
+                slot.keep_workspace()
+                put_files((await slot.runner()).workspace, self._wanted.files, self._wanted.limits)
+                return slot
+            except SlotLost as error:
+                self._pool.lost_slots += 1
+                lost = error
+            except BaseException:
+                # Some of the files may lie there.
+                slot.broken = True
+                raise
+            finally:
+                if slot.broken:
+                    await self._pool.put_back(slot)
+        raise SandboxError(f"{lost} This happened to {TRIES} slots in a row.", "See `adp doctor`.") from lost
 
     async def _interpreter_in(self, slot: Slot) -> Interpreter:
         if self._interpreter is None:
@@ -330,12 +366,8 @@ class Snapshot:
     async def branch(self) -> Branch:
         """An interpreter that goes on from here, apart from the session's own. Raises SandboxError."""
         async with self._lock, self._pool.turn():
-            try:
+            with _lost_with_its_slot("snapshot"):
                 return Branch(self._pool, await self._interpreter.fork("branch", b"branched"))
-            except SlotLost as error:
-                raise SandboxError(
-                    f"{error} The snapshot went with it.", "Start over in this session."
-                ) from error
 
     def close(self) -> None:
         """Free its memory; its branches live on. Safe to call twice."""
@@ -353,29 +385,35 @@ class Branch:
     async def step(self, code: str | bytes) -> Result:
         """As `Session.step`. Raises SandboxError once the branch has ended."""
         async with self._lock, self._pool.turn():
-            try:
+            with _lost_with_its_slot("branch"):
                 return await self._interpreter.step(code)
-            except SlotLost as error:
-                raise SandboxError(
-                    f"{error} The branch went with it.", "Start over in this session."
-                ) from error
 
     async def snapshot(self) -> Snapshot:
         """As `Session.snapshot`."""
         async with self._lock, self._pool.turn():
-            return Snapshot(self._pool, await self._interpreter.fork("snapshot", b"taken"))
+            with _lost_with_its_slot("branch"):
+                return Snapshot(self._pool, await self._interpreter.fork("snapshot", b"taken"))
 
     def close(self) -> None:
         """End it. Safe to call twice."""
         self._interpreter.close()
 
 
+@contextmanager
+def _lost_with_its_slot(what: str) -> Iterator[None]:
+    try:
+        yield
+    except SlotLost as error:
+        raise SandboxError(f"{error} The {what} went with it.", "Start over in this session.") from error
+
+
 def _read_answer(answer: list[bytes], nonce: bytes) -> Ended | None:
     """What an interpreter says of a step; None for what none says."""
     try:
-        echo, code, cpu_seconds, peak_kb = answer
-        if echo != nonce or not 0 <= int(code) <= 255:
-            return None
-        return Ended(int(code) << 8, float(cpu_seconds), int(peak_kb) / 1024, "")
+        echo, *words = answer
+        code, cpu_seconds, peak_kb = map(float, words)
     except ValueError:
         return None
+    # Nor does any say numbers that nobody could compute with.
+    possible = 0 <= code <= 255 and 0 <= cpu_seconds < MOST_SAID and 0 <= peak_kb < MOST_SAID
+    return Ended(int(code) << 8, cpu_seconds, peak_kb / 1024, "") if echo == nonce and possible else None

@@ -51,7 +51,7 @@ def judge(
     `is_code` is for python code, whose exit code no shell has made of a signal.
     """
     match stopped:
-        case "timeout" | "output_limit" | "memory_limit" | "disk_limit" | "process_limit":
+        case "timeout" | "cpu_limit" | "output_limit" | "memory_limit" | "disk_limit" | "process_limit":
             return stopped
     if exit_code == 0:
         return "ok"

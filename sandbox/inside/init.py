@@ -79,11 +79,12 @@ class Init:
         self.keeps_workspace = False
         self.uses = 0
         self.number = 0
-        self.watch: Watch | None = None
-        self.spares_interpreter = False
+        self.watches: dict[int, Watch] = {}
+        """Under the number of its runner that of a run, under 0 that of all steps."""
         self.stopped = b""
         self.statuses: dict[int, int] = {}
         self.cpu_seconds = 0.0
+        self.cpu_seconds_told = 0.0
         self.peak_kb = 0
         self.wake, alarm = os.pipe()
         os.set_blocking(self.wake, False)
@@ -98,17 +99,14 @@ class Init:
         self.jail.renew()
         self.stand_by()
         while True:
-            for descriptor, _ in poll.poll(TICK_MS if self.watch else None):
+            for descriptor, _ in poll.poll(TICK_MS if self.watches else None):
                 if descriptor == self.wake:
                     os.read(self.wake, 4096)
                     self.reap(os.WNOHANG)
                 else:
                     self.obey()
-            if self.watch and not self.stopped:
-                self.stop(
-                    self.watch.crossed(self.cpu_seconds),
-                    spare=self.interpreter if self.spares_interpreter else 0,
-                )
+            if not self.stopped:
+                self.stop_who_crossed_a_limit()
             if self.statuses:
                 self.tell_who_died()
 
@@ -138,14 +136,14 @@ class Init:
             message = b""
         command, *words = message.split() or [b"hung up"]
         if command == b"watch":
+            number = int(words[3])
             # A word about a run that has ended meanwhile is not for the next one. A step has no number.
-            if int(words[3]) in (0, self.number):
-                self.watch = Watch(
+            if number in (0, self.number):
+                self.watches[number] = Watch(
                     self.jail, int(words[0]), float(words[1]) + self.cpu_seconds, int(words[2])
                 )
-                self.spares_interpreter = bool(int(words[3]))
         elif command == b"rest":
-            self.watch = None
+            self.watches.pop(0, None)
         elif command == b"stop":
             if int(words[1]) == self.number:
                 self.stop(words[0], spare=self.interpreter)
@@ -161,20 +159,28 @@ class Init:
             self.uses = int(words[0])
             self.keeps_workspace = False
             self.interpreter = 0
+            self.watches.clear()
             self.end_run()
-            self.statuses.clear()
+            self.forget_the_dead()
         else:
             self.jail.end()
             os._exit(0)
 
+    def stop_who_crossed_a_limit(self) -> None:
+        # A run before the steps: what it took counts as theirs too, and goes with it.
+        for number in sorted(self.watches, reverse=True):
+            limit = self.watches[number].crossed(self.cpu_seconds)
+            if limit:
+                self.stop(limit, spare=self.interpreter if number else 0)
+                return
+
     def stop(self, limit: bytes, spare: int = 0) -> None:
-        """End everything because of `limit`, if any, but `spare`, the interpreter, and what it started."""
-        if limit:
-            self.stopped = limit
-            self.watch = None
-            if not spare:
-                send(self.control, b"stopping " + limit)
-            self.clear_away(spare)
+        """End everything because of `limit` but `spare`, the interpreter, and what it started."""
+        self.stopped = limit
+        if not spare:
+            self.watches.clear()
+            send(self.control, b"stopping " + limit)
+        self.clear_away(spare)
 
     def tell_who_died(self) -> None:
         # In this order: when both died of a limit, the next runner is ready before the loss is told.
@@ -185,14 +191,19 @@ class Init:
         if self.interpreter in self.statuses:
             self.report(b"gone", self.interpreter)
             self.interpreter = 0
-        self.watch = None
         self.stopped = b""
+        self.forget_the_dead()
+
+    def forget_the_dead(self) -> None:
+        """What they used is told, and none of it may count for who comes next."""
         self.statuses.clear()
-        self.cpu_seconds = 0.0
+        self.cpu_seconds_told = self.cpu_seconds
         self.peak_kb = 0
 
     def end_run(self) -> None:
         """Nothing of the run may outlive it; then the next runner stands by."""
+        # Only its own watch: code may kill who has the same user id, and so get rid of another's.
+        self.watches.pop(self.number, None)
         self.clear_away(self.interpreter)
         self.report(b"ended", self.runner)
         if not self.keeps_workspace:
@@ -201,12 +212,14 @@ class Init:
 
     def clear_away(self, spare: int) -> None:
         """Kill what is alive but `spare`, if not 0, and its descendants, and wait until it is dead."""
-        killed = self.jail.kill(spare)
         if not spare:
+            self.jail.kill(0)
             self.reap(0)
             return
-        while killed & set(self.jail.processes()):
-            self.reap_one(0)
+        # Again, as one that another has woken may have forked at the last moment.
+        while killed := self.jail.kill(spare):
+            while killed & set(self.jail.processes()):
+                self.reap_one(0)
 
     def reap(self, options: int) -> None:
         """Take every dead process (with WNOHANG), or wait for all to die; orphans come to us as PID 1."""
@@ -226,5 +239,6 @@ class Init:
         return pid
 
     def report(self, event: bytes, pid: int) -> None:
-        numbers = b"%d %.6f %d" % (self.statuses.get(pid, 0), self.cpu_seconds, self.peak_kb)
+        cpu_seconds = self.cpu_seconds - self.cpu_seconds_told
+        numbers = b"%d %.6f %d" % (self.statuses.get(pid, 0), cpu_seconds, self.peak_kb)
         send(self.control, b" ".join((event, numbers, self.stopped)))

@@ -56,12 +56,14 @@ class Jail:
             # In one system call, during which no process can be forked.
             signal(-1, _signal.SIGKILL)
             return set()
-        # What is stopped forks no more.
+        if not set(self.processes()) - self.family(interpreter):
+            return set()
+        # What is stopped forks no more, unless another that is not yet stopped wakes it.
         signal(-1, _signal.SIGSTOP)
-        # Only now, so that no child of the interpreter is missed.
-        spare = self.family(interpreter)
+        # In this order, so that no child of the interpreter is taken for another's.
         alive = set(self.processes())
-        for pid in alive:
+        spare = self.family(interpreter)
+        for pid in alive | spare:
             signal(pid, _signal.SIGCONT if pid in spare else _signal.SIGKILL)
         return alive - spare
 

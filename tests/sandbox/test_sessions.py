@@ -165,6 +165,66 @@ async def test_a_run_that_crosses_a_limit_leaves_the_interpreter_alone(
         assert (await session.run(code="print(1)")).stdout == "1\n"
 
 
+BURN_IN_CHILDREN = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        while time.process_time() < 0.3: pass
+        os._exit(0)
+    os.wait()
+"""
+KILL_THE_OTHERS = """
+import os, time
+time.sleep(0.1)
+for name in os.listdir('/proc'):
+    if name.isdigit() and int(name) not in (1, os.getpid()): os.kill(int(name), 9)
+"""
+
+
+async def test_killing_who_has_the_same_user_id_gets_nobody_out_of_its_limits(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        await session.step("x = 1")
+        assert (await session.run(code=KILL_THE_OTHERS + BURN_IN_CHILDREN)).status == "cpu_limit"
+        assert (await session.step(KILL_THE_OTHERS + BURN_IN_CHILDREN)).status == "cpu_limit"
+
+
+async def test_a_run_is_held_to_its_limits_while_branches_come_and_go(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        snapshot = await session.snapshot()
+        branch = await snapshot.branch()
+        run = asyncio.create_task(session.run(code=BURN_IN_CHILDREN))
+        while not run.done():
+            assert (await branch.step("import time; time.sleep(0.05)")).ok
+        assert (await run).status == "cpu_limit"
+
+
+async def test_what_a_session_used_does_not_count_for_the_next_run() -> None:
+    async with SandboxPool(slots=1) as pool:
+        async with pool.session() as session:
+            await session.step("import time\nwhile time.process_time() < 1: pass")
+        assert (await pool.run(code="")).cpu_seconds < 0.5
+
+
+async def test_processes_that_wake_each_other_die_with_their_run(session: Session) -> None:
+    waking = """
+import os, signal, time
+for _ in range(6):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            try:
+                os.kill(-1, signal.SIGCONT)
+                if os.fork(): os._exit(0)
+            except OSError: pass
+time.sleep(0.1)
+"""
+    await session.step("x = 1")
+    for _ in range(40):
+        await session.run(code=waking)
+        # Init, the interpreter and this.
+        assert (await session.run(shell="echo /proc/[0-9]*")).stdout.count("/proc/") == 3
+
+
 async def test_what_a_run_starts_dies_with_it_although_an_interpreter_lives(
     session: Session, marker: str
 ) -> None:
@@ -283,6 +343,12 @@ async def test_a_branch_that_crosses_a_limit_ends_the_variables_but_not_the_file
     assert pool.lost_slots == 0
 
 
+async def test_a_branch_s_cpu_time_is_limited_as_such(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(wall_seconds=20, cpu_seconds=1)) as session:
+        branch = await (await session.snapshot()).branch()
+        assert (await branch.step("while True: pass")).status == "cpu_limit"
+
+
 async def test_a_branch_that_ends_itself_ends_no_other(session: Session) -> None:
     await session.step("x = 1")
     snapshot = await session.snapshot()
@@ -359,21 +425,47 @@ async def test_a_forged_reply_harms_only_its_own_session(pool: SandboxPool, forg
     assert (await pool.run(code="print(1)")).stdout == "1\n"
 
 
-async def test_a_forged_success_hides_no_timeout(pool: SandboxPool) -> None:
-    # Its own nonce lies in the frames below: such an answer is as good as the interpreter's.
-    code = (
+def answering(*words: bytes) -> str:
+    """A step that says `words` of itself."""
+    return (
         CHANNEL
-        + """
+        + f"""
 import sys, time
 frame = sys._getframe()
 while 'nonce' not in frame.f_locals: frame = frame.f_back
-fields = [frame.f_locals['nonce'], b'0', b'0.0', b'0']
+fields = [frame.f_locals['nonce'], *{words!r}]
 channel.send(b''.join(len(f).to_bytes(4, 'big') + f for f in fields))
 time.sleep(60)
 """
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"0", b"0", b"9" * 400),
+        (b"0", b"0", b"-1"),
+        (b"0", b"nan", b"0"),
+        (b"0", b"1e400", b"0"),
+        (b"0", b"-1", b"0"),
+        (b"nan", b"0", b"0"),
+        (b"256", b"0", b"0"),
+        (b"0", b"0"),
+        (b"0", b"0", b"0", b"0"),
+    ],
+)
+async def test_a_step_that_says_impossible_things_has_crashed(
+    session: Session, words: tuple[bytes, ...]
+) -> None:
+    result = await session.step(answering(*words))
+    assert result.status == "crashed", result
+    assert 0 <= result.cpu_seconds < 60
+
+
+async def test_a_forged_success_hides_no_timeout(pool: SandboxPool) -> None:
+    # Its own nonce lies in the frames below: such an answer is as good as the interpreter's.
     async with pool.session(limits=Limits(wall_seconds=0.5)) as session:
-        forged = await session.step(code)
+        forged = await session.step(answering(b"0", b"0.0", b"0"))
         assert forged.ok
         stuck = await session.step("print('never')")
         assert (stuck.status, stuck.stdout) == ("timeout", "")

@@ -100,6 +100,43 @@ async def test_a_slot_that_dies_idle_is_replaced_and_keeps_nobody_busy(one: Sand
     assert one.lost_slots == 1
 
 
+async def test_a_session_whose_slot_dies_before_it_begins_gets_another(one: SandboxPool) -> None:
+    [init] = inits()
+    init.kill()
+    init.wait()
+    # The pool has not heard of it yet.
+    async with one.session(files={"given": b"whole"}) as session:
+        assert await session.read("given") == b"whole"
+    assert one.lost_slots == 1
+
+
+async def test_a_branch_whose_slot_ends_while_it_is_copied_says_so(one: SandboxPool) -> None:
+    async with one.session() as session:
+        snapshot = await session.snapshot()
+        branch = await snapshot.branch()
+        await branch.step("import os, time; os.register_at_fork(before=lambda: time.sleep(60))")
+        copying = asyncio.create_task(branch.snapshot())
+        await asyncio.sleep(0.1)
+        await one.close()
+        with pytest.raises(SandboxError, match="went with it"):
+            await copying
+
+
+async def test_a_session_whose_copy_was_cancelled_says_that_its_files_are_gone(one: SandboxPool) -> None:
+    async with one.session() as session:
+        await session.step("x = 1")
+        snapshot = await session.snapshot()
+        branch = await snapshot.branch()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await branch.step("import time; time.sleep(60)")
+        with pytest.raises(SandboxError, match="gone"):
+            await session.write("kept", b"")
+        await session.write("kept", b"")
+        assert await session.listdir() == ["kept"]
+    assert one.lost_slots == 0
+
+
 @pytest.mark.parametrize("how", ["step", "run"])
 async def test_a_session_that_loses_its_slot_says_so_and_starts_anew(
     one: SandboxPool, marker: str, how: str
