@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import posixpath
 import secrets
 import socket
@@ -39,6 +40,7 @@ STATE_WAS_LOST = (
     "\n[sandbox: the interpreter had ended since the last step; this step ran without its variables]"
 )
 FORK_SECONDS = 30.0
+CPUS = os.cpu_count() or 1
 MOST_SAID = 1 << 50
 """No interpreter has used so many seconds or KiB."""
 
@@ -93,6 +95,8 @@ class Interpreter:
                 seconds = time.monotonic() - started
                 if ended is None:
                     ended = await self._end(listens)
+                    # Init begins to count where a step lasts; of a shorter one it knows only its interpreter.
+                    ended = replace(ended, cpu_seconds=min(ended.cpu_seconds, seconds * CPUS))
             output.drain()
         finally:
             output.close(asyncio.get_running_loop())
@@ -192,6 +196,7 @@ class Session:
         async with self._lock, self._pool.turn(), self._at_hand() as slot:
             copies = MOST_COPIES + 1 if self._interpreter else 0
             runner = await slot.runner()
+            slot.count_from_now()
             try:
                 with self._pool.blocked(slot) as blocked:
                     report = await perform(slot, program, limits, slot.own_processes + copies)
