@@ -13,7 +13,7 @@ import gc
 import os
 import select
 
-from sandbox.inside import runner
+from sandbox.inside import program, runner
 from sandbox.inside.fork_hook import ThreadingForkHook
 from sandbox.inside.jail import Jail
 from sandbox.inside.usage import Watch, cpu_seconds
@@ -38,6 +38,7 @@ def serve(control: _socket.socket, jail: Jail, listen_on: int) -> None:
     if jail.concealed:
         runner.set_dumpable(0)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    program.add_builtins()
     # A run's own garbage collection need not look at what all runs share.
     gc.collect()
     gc.freeze()

@@ -575,6 +575,16 @@ async def test_figures_of_a_step_come_out_as_pictures(pool: SandboxPool) -> None
 
 
 BURN = "import time\nuntil = time.process_time() + {}\nwhile time.process_time() < until: pass\n"
+DETACHED = """
+import os, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        x = bytearray(90 << 20)
+        exec({burn!r})
+        {end}
+    os._exit(0)
+time.sleep(1.5)
+"""
 KILLS_ITSELF = "import os; os.kill(os.getpid(), 9)"
 
 
@@ -591,12 +601,7 @@ async def test_a_run_after_a_session_begins_to_count_anew() -> None:
 async def test_a_run_in_a_session_does_not_count_what_steps_left(pool: SandboxPool) -> None:
     async with pool.session(limits=Limits(cpu_seconds=1, memory_mb=200)) as session:
         for end in ("os._exit(0)", "time.sleep(60)"):
-            burn = BURN.format(0.7).replace("\n", "\n        ")
-            detached = (
-                "import os, time\nif os.fork() == 0:\n    if os.fork() == 0:\n"
-                f"        x = bytearray(90 << 20)\n        {burn}\n        {end}\n    os._exit(0)\ntime.sleep(1.5)"
-            )
-            await session.step(detached)
+            await session.step(DETACHED.format(burn=BURN.format(0.7), end=end))
             result = await session.run(code=KILLS_ITSELF)
             assert (result.status, result.signal) == ("crashed", 9), result
             assert result.cpu_seconds < 0.4, result
