@@ -30,7 +30,8 @@ class Limits:
     `memory_mb` bounds the data segment of each process (an address-space limit would break numpy, which maps
     more than it uses) and the memory of the whole tree. `processes` counts threads too. `file_mb` bounds one
     file, `tmp_mb` and `inodes` (files and folders) the whole workspace, `output_bytes` each of stdout and
-    stderr. `cpu_seconds` holds for the whole tree. Raises ValueError for a limit that is not above zero.
+    stderr. `cpu_seconds` holds for the whole tree. Raises ValueError for a limit that is not above zero,
+    and, but for `wall_seconds`, for one that is no whole number.
     """
 
     memory_mb: int = 128
@@ -48,6 +49,8 @@ class Limits:
             value = getattr(self, limit.name)
             if not 0 < value < float("inf"):
                 raise ValueError(f"The limit {limit.name} is {value}. Give a number above zero.")
+            if limit.name != "wall_seconds" and not isinstance(value, int):
+                raise ValueError(f"The limit {limit.name} is {value}. Give a whole number.")
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class Session:
         """Run python code in the session's interpreter: what one step defines, the next finds.
 
         The value of a last expression is printed, as at a prompt. What a step starts in the background lives
-        on; of processes, those that detached end with the next `run`. A limit that is crossed ends the
+        on; of processes, those that called setsid end with the next `run`. A limit that is crossed ends the
         interpreter and so its variables and copies, but not the files; the next step starts a new one. Exit
         code, CPU time and memory are what the interpreter says of itself. Raises SandboxError as `run` does.
         """

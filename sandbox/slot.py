@@ -170,7 +170,7 @@ class Slot:
         self._stopped = ""
         self._ready = self._loop.create_future()
         runner.workspace.close()
-        self._say("interpreter")
+        self._say("interpreter", limits.memory_mb, OWN_PROCESSES + limits.processes)
         if not self.hand(runner.channel, request, ()):
             raise self._lose("its runner does not listen")
         return runner.channel

@@ -20,6 +20,8 @@ from sandbox.inside.usage import Watch, cpu_seconds
 from sandbox.inside.wire import receive, send
 
 TICK_MS = 50
+RESTING_TICK_MS = 500
+"""How often a session is looked after between its steps, when most have nothing that runs."""
 
 
 def serve(control: _socket.socket, jail: Jail, listen_on: int) -> None:
@@ -101,7 +103,7 @@ class Init:
         self.jail.renew()
         self.stand_by()
         while True:
-            for descriptor, _ in poll.poll(TICK_MS if self.watches else None):
+            for descriptor, _ in poll.poll(self.milliseconds_to_next_look()):
                 if descriptor == self.wake:
                     os.read(self.wake, 4096)
                     self.reap(os.WNOHANG)
@@ -111,6 +113,11 @@ class Init:
                 self.stop_who_crossed_a_limit()
             if self.statuses:
                 self.tell_who_died()
+
+    def milliseconds_to_next_look(self) -> int | None:
+        if not self.watches:
+            return None
+        return RESTING_TICK_MS if all(watch.rests for watch in self.watches.values()) else TICK_MS
 
     def stand_by(self) -> None:
         """Fork the next runner, and hand the host its channel and the workspace it will run in."""
@@ -142,14 +149,15 @@ class Init:
             # A word about a run that has ended meanwhile is not for the next one. A step has no number.
             if number in (0, self.number):
                 self.watches[number] = Watch(
-                    self.jail, int(words[0]), float(words[1]) + self.cpu_seconds, int(words[2])
+                    self.jail, int(words[0]), float(words[1]), int(words[2]), self.cpu_seconds
                 )
                 if not number:
                     self.count_from_now()
         elif command == b"count":
             self.count_from_now()
         elif command == b"rest":
-            self.watches.pop(0, None)
+            if 0 in self.watches:
+                self.watches[0].rests = True
         elif command == b"stop":
             if int(words[1]) == self.number:
                 self.stop(words[0], spare=self.interpreter)
@@ -160,6 +168,9 @@ class Init:
             self.keeps_workspace = True
         elif command == b"interpreter":
             self.interpreter = self.runner
+            # From its first step on: that may leave something behind before it is worth being watched itself.
+            self.watches[0] = Watch(self.jail, int(words[0]), 0, int(words[1]), 0)
+            self.watches[0].rests = True
             self.stand_by()
         elif command == b"renew":
             self.uses = int(words[0])
@@ -175,10 +186,15 @@ class Init:
     def stop_who_crossed_a_limit(self) -> None:
         # A run before the steps: what it took counts as theirs too, and goes with it.
         for number in sorted(self.watches, reverse=True):
-            limit = self.watches[number].crossed(self.cpu_seconds)
+            watch = self.watches[number]
+            limit = watch.crossed(self.cpu_seconds)
             if limit:
-                self.stop(limit, spare=self.interpreter if number else 0)
+                # Between steps it may be for a run that is not watched yet.
+                spares = number or (watch.rests and not watch.was_over)
+                watch.was_over = True
+                self.stop(limit, spare=self.interpreter if spares else 0)
                 return
+            watch.was_over = False
 
     def stop(self, limit: bytes, spare: int = 0) -> None:
         """End everything because of `limit` but `spare`, the interpreter, and what it started."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import os
 
-from sandbox.inside.usage import PARENT, stat_fields
+from sandbox.inside.usage import PARENT, SESSION, stat_fields
 from sandbox.inside.wire import WORKSPACE
 
 
@@ -68,9 +68,10 @@ class Jail:
         return alive - spare
 
     def family(self, ancestor: int) -> set[int]:
-        """A process and its descendants."""
-        parents = {pid: parent_of(pid) for pid in self.processes()}
-        found = {ancestor}
+        """A process that called setsid, its descendants, and orphans of its session."""
+        pids = self.processes()
+        parents = {pid: parent_of(pid) for pid in pids}
+        found = {ancestor, *(pid for pid in pids if session_of(pid) == ancestor)}
         grown = True
         while grown:
             born = {pid for pid, parent in parents.items() if parent in found} - found
@@ -97,3 +98,9 @@ def parent_of(pid: int) -> int:
     """The parent's pid, 0 when the process is gone."""
     fields = stat_fields(f"/proc/{pid}")
     return int(fields[PARENT]) if fields else 0
+
+
+def session_of(pid: int) -> int:
+    """The pid of who called setsid for it, 0 when the process is gone."""
+    fields = stat_fields(f"/proc/{pid}")
+    return int(fields[SESSION]) if fields else 0

@@ -14,8 +14,14 @@ STACK_MB = 8
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PARENT = 1
 """A field of /proc/PID/stat after the name: the parent's pid."""
+SESSION = 3
+"""Another: the pid of who called setsid, itself or before this process was forked from it."""
 TIMES = slice(11, 15)
 """Fields of /proc/PID/stat after the name: user and system time, its own and of children it waited for."""
+OWN_TIMES = slice(11, 13)
+"""The first two of these."""
+STARTED = 19
+"""When it was started: tells a process from a later one of the same pid."""
 THREADS = 17
 """Another of these fields: the number of threads."""
 PAUSE = 10
@@ -25,33 +31,59 @@ PAUSE = 10
 class Watch:
     """What the tree may use from now on: set by the host once a run takes longer than most."""
 
-    def __init__(self, jail: Jail, memory_mb: int, cpu_seconds: float, processes: int) -> None:
+    def __init__(
+        self, jail: Jail, memory_mb: int, cpu_seconds: float, processes: int, reaped_seconds: float
+    ) -> None:
+        """`reaped_seconds` is the CPU time of who was waited for so far."""
         self.jail = jail
+        self.rests = False
+        """Whether nothing is to run, so that only what is held is looked at, not the time that passes."""
+        self.was_over = False
+        """Whether it was when it was looked at last."""
+        self.own_ticks: dict[tuple[int, bytes], int] = {}
+        self.gone_ticks = 0
         self.most_processes = processes
         self.next_look = 0.0
         self.limit_kb = (memory_mb + STACK_MB) * 1024 + fields_kb("/proc/self/status", b"RssAnon:")
-        self.cpu_until = cpu_seconds + self.cpu_seconds()
+        self.cpu_until = cpu_seconds + reaped_seconds + self.cpu_seconds()
+        self.seen_until = cpu_seconds + self.seen_seconds()
 
     def crossed(self, reaped_seconds: float) -> bytes:
-        """The limit that the tree is over, if any. `reaped_seconds` is the CPU time of who was waited for."""
+        """The limit that the tree is over, if any."""
         if self.memory_is_over():
             return b"memory_limit"
-        if reaped_seconds + self.cpu_seconds() > self.cpu_until:
+        if not self.rests and self.cpu_time_is_over(reaped_seconds):
             return b"cpu_limit"
         if self.jail.counts_processes and self.threads() > self.most_processes:
             return b"process_limit"
         return b"disk_limit" if self.space_is_over() else b""
 
+    def cpu_time_is_over(self, reaped_seconds: float) -> bool:
+        return reaped_seconds + self.cpu_seconds() > self.cpu_until or self.seen_seconds() > self.seen_until
+
     def cpu_seconds(self) -> float:
         """Of all living processes and the children they waited for."""
         return sum(map(cpu_seconds, self.jail.processes()))
 
-    def threads(self) -> int:
-        return sum(int(fields[THREADS]) for fields in self.stats() if fields)
+    def seen_seconds(self) -> float:
+        """Of every process that was met so far, whoever waited for it.
 
-    def stats(self) -> list[list[bytes]]:
-        """For each process what /proc/PID/stat says after its name; nothing for one that is gone."""
-        return [stat_fields(f"/proc/{pid}") for pid in self.jail.processes()]
+        Nobody is told the CPU time of a process whose parent ignores SIGCHLD once it has ended.
+        """
+        now = {
+            (pid, fields[STARTED]): sum(map(int, fields[OWN_TIMES])) for pid, fields in self.stats().items()
+        }
+        self.gone_ticks += sum(ticks for process, ticks in self.own_ticks.items() if process not in now)
+        self.own_ticks = now
+        return (self.gone_ticks + sum(now.values())) / CLOCK_TICKS
+
+    def threads(self) -> int:
+        return sum(int(fields[THREADS]) for fields in self.stats().values())
+
+    def stats(self) -> dict[int, list[bytes]]:
+        """For each process what /proc/PID/stat says after its name."""
+        found = {pid: stat_fields(f"/proc/{pid}") for pid in self.jail.processes()}
+        return {pid: fields for pid, fields in found.items() if fields}
 
     def space_is_over(self) -> bool:
         """See `Jail.space_is_over`; now and then only where it takes long."""

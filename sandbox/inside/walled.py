@@ -14,7 +14,7 @@ import sys
 import time
 
 from sandbox.inside import init, kernel, landlock, space
-from sandbox.inside.jail import Jail, link_home, parent_of
+from sandbox.inside.jail import Jail, link_home, parent_of, session_of
 from sandbox.inside.usage import THREADS, read_file, stat_fields
 
 
@@ -161,9 +161,9 @@ class WalledJail(Jail):
         return killed
 
     def doomed(self, interpreter: int) -> dict[int, int]:
-        """Those of `parents` that live, without the interpreter and its descendants."""
+        """Those of `parents` that live, without the interpreter and its family (see `Jail.family`)."""
         parents = self.parents()
-        spared = {interpreter}
+        spared = {interpreter, *(pid for pid in parents if interpreter and session_of(pid) == interpreter)}
         for pid, parent in parents.items():
             if parent in spared:
                 spared.add(pid)

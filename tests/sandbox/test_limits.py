@@ -28,6 +28,16 @@ while True:
     os.wait()
     time.sleep(0.3)
 """
+COMPUTE_UNHEARD_OF = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+while True:
+    if os.fork() == 0:
+        while time.process_time() < 0.4: pass
+        os._exit(0)
+    try: os.wait()
+    except ChildProcessError: pass
+"""
 FILL_MEMORY = "kept = []\nwhile True: kept.append('x' * 100_000)"
 FILL_SHARED_MEMORY = """
 import mmap
@@ -71,6 +81,7 @@ CROSSINGS = [
     ("cpu_limit", IGNORE_THE_SIGNAL, Limits(cpu_seconds=1)),
     ("cpu_limit", COMPUTE_IN_FIVE, Limits(cpu_seconds=1, processes=20)),
     ("cpu_limit", COMPUTE_IN_ORPHANS, Limits(cpu_seconds=1, wall_seconds=15)),
+    ("cpu_limit", COMPUTE_UNHEARD_OF, Limits(cpu_seconds=1, wall_seconds=15)),
     ("memory_limit", FILL_MEMORY, Limits(memory_mb=64)),
     ("memory_limit", "b'x' * (1 << 30)", Limits()),
     ("memory_limit", FILL_SHARED_MEMORY, Limits()),
@@ -263,6 +274,12 @@ def shared_memory_of_children() -> float:
 async def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"The limit {name} is .*above zero"):
         Limits(**{name: value})
+
+
+@pytest.mark.parametrize("name", Limits.__dataclass_fields__.keys() - {"wall_seconds"})
+async def test_a_limit_that_is_no_whole_number_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"The limit {name} is 2.5.*whole"):
+        Limits(**{name: 2.5})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from sandbox import Limits, SandboxError, SandboxPool, Session
+from sandbox import slot as slot_module
 from tests.sandbox.conftest import ON_ONE_LOOP, SCIENCE, alive, eventually, lingering, seen
 
 pytestmark = ON_ONE_LOOP
@@ -258,6 +259,39 @@ async def test_a_background_process_that_floods_its_old_output_stops_nobody(sess
     assert result.stdout == "42\n", result
 
 
+async def test_what_a_step_leaves_behind_is_held_to_the_memory_limit(pool: SandboxPool) -> None:
+    grow = """
+import mmap, threading, time
+def grow():
+    time.sleep(0.2)
+    kept = mmap.mmap(-1, 60 << 20)
+    for page in range(0, len(kept), 4096): kept[page] = 1
+    time.sleep(60)
+threading.Thread(target=grow).start()
+"""
+    async with pool.session(limits=Limits(memory_mb=30, tmp_mb=100)) as session:
+        assert (await session.step(grow)).ok
+        await asyncio.sleep(3)
+        assert "had ended since the last step" in (await session.step("1")).stderr
+        assert (await session.run(code="print(1)")).stdout == "1\n"
+
+
+async def test_a_run_that_is_not_watched_yet_costs_no_variables(
+    pool: SandboxPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot_module, "ATTEND_SECONDS", 60)
+    grow = """
+import mmap, time
+kept = mmap.mmap(-1, 60 << 20)
+for page in range(0, len(kept), 4096): kept[page] = 1
+time.sleep(9)
+"""
+    async with pool.session(limits=Limits(memory_mb=30, tmp_mb=100)) as session:
+        await session.step("x = 1")
+        assert (await session.run(code=grow)).status == "memory_limit"
+        assert (await session.step("x")).stdout == "1\n"
+
+
 async def test_what_a_thread_prints_between_steps_is_nobody_s(session: Session) -> None:
     await session.step("import threading; threading.Timer(0.05, print, ('late',)).start()")
     await asyncio.sleep(0.15)
@@ -318,6 +352,16 @@ async def test_a_snapshot_outlives_the_session_s_later_steps(session: Session) -
         await session.step("x += 1")
     await session.run(shell="true")
     assert (await (await snapshot.branch()).step("x")).stdout == "1\n"
+
+
+async def test_a_branch_whose_snapshot_is_closed_outlives_runs(session: Session) -> None:
+    await session.step("x = 1")
+    snapshot = await session.snapshot()
+    branch = await snapshot.branch()
+    snapshot.close()
+    for _ in range(2):
+        assert (await session.run(shell="setsid sleep 300 &")).ok
+        assert (await branch.step("x")).stdout == "1\n"
 
 
 async def test_no_snapshot_is_taken_while_threads_run(session: Session) -> None:

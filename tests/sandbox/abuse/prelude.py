@@ -36,6 +36,7 @@ NUMBERS = {  # on x86_64 and on aarch64; None where the architecture has no such
     "fspick": (433, 433),
     "get_robust_list": (274, 100),
     "init_module": (175, 105),
+    "io_setup": (206, 0),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425),

@@ -27,6 +27,7 @@ CALLS: tuple[tuple[str, str, str, tuple[str, ...], Control], ...] = (
         "bare",
     ),
     ("page faults handled", "userfaultfd", "1", (), "unprivileged"),
+    ("requests that the whole machine shares", "io_setup", "8, buffer(8)", (), "unprivileged"),
     ("a ring of operations", "io_uring_setup", "1, buffer(120)", (), "unprivileged"),
     ("operations of a ring", "io_uring_enter", "-1, 0, 0, 0, None, 0", ("EBADF",), "unprivileged"),
     ("memory of a ring", "io_uring_register", "-1, 0, None, 0", ("EBADF", "EINVAL"), "unprivileged"),
