@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
 from sandbox.addresses import EgressPolicy
+from sandbox.arguments import check_files, check_limits, check_slots, check_words
 from sandbox.backends.base import Backend, SlotKind
 from sandbox.backends.choice import check_name, choose, examine
-from sandbox.backends.protections import MINIMUM
+from sandbox.backends.protections import MINIMUM, check_protections
 from sandbox.contracts import Limits, Result
 from sandbox.egress import EgressProxy
 from sandbox.errors import SandboxError, SandboxUnavailable
@@ -57,21 +58,25 @@ class SandboxPool:
         slots: int = 4,
         backend: Backend | str = "auto",
         *,
-        minimum: frozenset[str] = MINIMUM,
+        minimum: Collection[str] = MINIMUM,
         cgroup: str | None = None,
         allow_private: Sequence[str] = (),
     ) -> None:
-        if slots < 1:
-            raise ValueError(f"slots is {slots}. Give at least 1.")
+        check_slots(slots)
+        check_words("minimum", minimum, '{"seccomp"}')
+        check_protections(minimum)
+        check_words("allow_private", allow_private, '["db.internal"]')
+        # Read now: a wrong entry should not wait for the first run that is granted hosts.
+        EgressPolicy(allow_private=tuple(allow_private))
         self.lost_slots = 0
         self._slots = slots
         self._most_idle = 2 * slots
         self._starting: set[asyncio.Task[Any]] = set()
-        if isinstance(backend, str):
+        if not isinstance(getattr(backend, "name", None), str):
             check_name(backend)
         self._wish = backend
         self._cgroup = cgroup
-        self._minimum = minimum
+        self._minimum = frozenset(minimum)
         self._allow_private = tuple(allow_private)
         self._choosing = asyncio.Lock()
         self._backend: Backend | None = None
@@ -126,6 +131,7 @@ class SandboxPool:
         SandboxUnavailable when no slot can be made, SandboxError when they keep dying.
         """
         program = Program.of(code, shell, argv, fresh)
+        check_words("outputs", outputs, '["*.csv"]')
         # A new python finds nothing preloaded.
         wanted = await self.wanted(limits, profile, hosts, files, None if fresh else code)
         async with self._turns:
@@ -175,7 +181,13 @@ class SandboxPool:
         files: Mapping[str, bytes] | None,
         code: str | bytes | None,
     ) -> Wanted:
-        """What a slot needs to have. Raises ValueError for limits beyond the host's and wrong names."""
+        """What a slot needs to have.
+
+        Raises ValueError for limits beyond the host's and wrong names, TypeError for other things.
+        """
+        check_limits(limits)
+        check_files(files)
+        check_words("hosts", hosts, '["example.org"]')
         limits = limits or Limits()
         check_host_has(limits)
         egress = EgressPolicy(tuple(hosts), allow_private=self._allow_private) if hosts else None
@@ -353,6 +365,7 @@ def check_host_has(limits: Limits) -> None:
         # What the kernel can count.
         ("file_mb", limits.file_mb, 1 << 43),
         ("cpu_seconds", limits.cpu_seconds, 1 << 31),
+        ("wall_seconds", limits.wall_seconds, 1 << 31),
     ):
         if most != resource.RLIM_INFINITY and wanted > most:
             raise ValueError(f"The limit {name} is {wanted}, and this machine has {most}. Give less.")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from sandbox.arguments import check_file, check_text
 from sandbox.contracts import Limits, Result
 from sandbox.errors import SandboxError
 from sandbox.output import Output
@@ -80,6 +81,9 @@ class Interpreter:
 
     async def step(self, code: str | bytes) -> Result:
         """Run one step. Raises SandboxError for a copy that had ended before, SlotLost."""
+        if code is None:
+            raise TypeError("A step has no code. Give the text of it.")
+        check_text("code", code)
         limits = self._limits
         output = Output(limits.output_bytes)
         nonce = secrets.token_bytes(8)
@@ -249,6 +253,7 @@ class Session:
 
         Raises ValueError for a path outside the workspace, else the OSError that writing met inside.
         """
+        check_file(path, data)
         async with self._lock, self._at_hand() as slot:
             put_files((await slot.runner()).workspace, {path: data}, self._wanted.limits)
 

@@ -108,8 +108,8 @@ BACKENDS: dict[str, Callable[[Parent], Backend]] = {
 """Every way to make slots, the strongest first; a slot's control group is made below the given parent."""
 
 
-def check_name(name: str) -> None:
-    """Raises ValueError for a name that is neither `auto` nor a backend's."""
+def check_name(name: object) -> None:
+    """Raises ValueError for what is neither `auto` nor a backend's name."""
     if name not in ("auto", *BACKENDS):
         raise ValueError(f"There is no sandbox backend {name!r}. Use auto or one of {', '.join(BACKENDS)}.")
 

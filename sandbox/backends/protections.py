@@ -55,9 +55,14 @@ MINIMUM = frozenset((*NAMESPACES, *HARDENING))
 
 def protections_named(names: Collection[str]) -> frozenset[str]:
     """The protections of these names; the usual minimum for none. Raises ValueError for an unknown name."""
+    check_protections(names)
+    return frozenset(names) or MINIMUM
+
+
+def check_protections(names: Collection[str]) -> None:
+    """Raises ValueError for the name of no protection."""
     unknown = set(names) - MEANING.keys()
     if unknown:
         raise ValueError(
             f"There is no protection {', '.join(sorted(unknown))}. They are: {', '.join(MEANING)}."
         )
-    return frozenset(names) or MINIMUM
