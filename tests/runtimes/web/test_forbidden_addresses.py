@@ -109,6 +109,12 @@ async def test_what_a_guard_refuses(url: str, allowed: tuple[str, ...] | None, r
     assert bool(Guard(allowed).refusal(url)) is refused
 
 
+async def test_a_star_among_the_allowed_domains_stands_for_every_public_host() -> None:
+    guard = Guard.of_task(web_task(allowed_domains=["*"]))
+    assert guard.refusal("https://example.org/") == ""
+    assert "private" in guard.refusal("http://127.0.0.1/")
+
+
 async def test_allowed_domains_that_are_no_list_fail_the_task_with_the_way_out(pool: BrowserPool) -> None:
     with pytest.raises(ToolError, match="must be a list of host names"):
         async with pool.page(web_task(allowed_domains="example.com")):
