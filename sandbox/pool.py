@@ -7,7 +7,7 @@ import os
 import resource
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from sandbox.profiles import Profile, installed_profiles, profile_for
 from sandbox.runs import TRIES, Program, perform, put_files, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
+from sandbox.verdict import with_blocked
 
 T = TypeVar("T")
 
@@ -248,7 +249,7 @@ class SandboxPool:
             put_files(runner.workspace, wanted.files, wanted.limits)
             with self.blocked(slot) as blocked:
                 report = await perform(slot, program, wanted.limits, slot.own_processes)
-            result = replace(report.result(wanted.limits, slot.protections), blocked_requests=tuple(blocked))
+            result = with_blocked(report.result(wanted.limits, slot.protections), blocked)
             return await with_files(result, runner.workspace, outputs)
         finally:
             if slot.stands_by(runner):

@@ -30,6 +30,7 @@ from sandbox.runs import (
     put_files,
 )
 from sandbox.slot import Ended, Slot, SlotLost
+from sandbox.verdict import with_blocked
 
 if TYPE_CHECKING:
     from sandbox.pool import SandboxPool, Wanted
@@ -209,7 +210,7 @@ class Session:
                 if not slot.stands_by(runner):
                     runner.workspace.close()
             result = report.result(limits, slot.protections)
-            return replace(result, figures=figures, blocked_requests=tuple(blocked))
+            return replace(with_blocked(result, blocked), figures=figures)
 
     async def step(self, code: str | bytes) -> Result:
         """Run python code in the session's interpreter: what one step defines, the next finds.
@@ -229,10 +230,9 @@ class Session:
                 self._interpreter = None
             figures = figures_in((await slot.runner()).workspace)
             return replace(
-                result,
+                with_blocked(result, blocked),
                 stderr=result.stderr + STATE_WAS_LOST * was_lost,
                 figures=figures,
-                blocked_requests=tuple(blocked),
             )
 
     async def snapshot(self) -> Snapshot:
