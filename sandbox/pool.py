@@ -19,7 +19,7 @@ from sandbox.backends.protections import MINIMUM, check_protections
 from sandbox.contracts import Limits, Result
 from sandbox.egress import EgressProxy
 from sandbox.errors import SandboxError, SandboxUnavailable
-from sandbox.profiles import Profile, installed_profiles, profile_for
+from sandbox.profiles import SCIENCE, Profile, installed_profiles, profile_for
 from sandbox.runs import TRIES, Program, perform, put_files, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
@@ -278,8 +278,13 @@ class SandboxPool:
             if profile.name == name:
                 return profile
         known = ", ".join(profile.name for profile in self._profiles)
+        if name == SCIENCE.name:
+            raise ValueError(
+                "There is no profile 'science' here. Build its layer: `python -m sandbox.layers build science`."
+            )
         raise ValueError(
-            f"There is no profile {name!r} here, only {known}. Build it: `python -m sandbox.layers build`."
+            f"There is no profile {name!r}. Use one of {known}, or give sandbox.profile_of(FILE), which is "
+            "that of a requirements file."
         )
 
     def _take_idle(self, kind: SlotKind) -> Slot | None:

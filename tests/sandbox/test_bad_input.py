@@ -139,6 +139,11 @@ async def test_arguments_of_a_wrong_type(pool: SandboxPool, arguments: dict[str,
             await pool.session(**opening).__aenter__()
 
 
+async def test_an_unknown_profile_names_those_there_are(pool: SandboxPool) -> None:
+    with pytest.raises(ValueError, match=r"no profile 'numpy'. Use one of plain.*, or give sandbox.prof"):
+        await pool.run(code="", profile="numpy")
+
+
 async def test_steps_and_files_of_a_wrong_type(pool: SandboxPool) -> None:
     async with pool.session() as session:
         for code in (5, None):
