@@ -168,7 +168,7 @@ class SandboxPool:
         """Run code that looks for every wall. Raises SandboxUnavailable naming what is missing."""
         found = await examine(await self._ready_backend())
         if found.backend is None:
-            raise SandboxUnavailable(found.problem, "See `adp doctor`.")
+            raise SandboxUnavailable(found.cause or found.problem, found.remedy or "See `adp doctor`.")
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for one of the pool's turns and hold it."""
@@ -280,7 +280,7 @@ class SandboxPool:
         known = ", ".join(profile.name for profile in self._profiles)
         if name == SCIENCE.name:
             raise ValueError(
-                "There is no profile 'science' here. Build its layer: `python -m sandbox.layers build science`."
+                "There is no profile 'science' here. Build it: `python -m sandbox.layers build science`."
             )
         raise ValueError(
             f"There is no profile {name!r}. Use one of {known}, or give sandbox.profile_of(FILE), which is "

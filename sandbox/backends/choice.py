@@ -67,12 +67,14 @@ sys.exit(", ".join(fallen) or 0)
 
 @dataclass(frozen=True)
 class Examined:
-    """What came of trying a backend: the protections its slot has, or the problem and the way out."""
+    """What came of trying a backend: the protections its slot has, or a problem, its cause and the remedy."""
 
     name: str
     backend: Backend | None
     protections: tuple[str, ...] = ()
     problem: str = ""
+    cause: str = ""
+    remedy: str = ""
 
 
 async def examine(backend: Backend) -> Examined:
@@ -80,7 +82,7 @@ async def examine(backend: Backend) -> Examined:
     try:
         slot = await backend.start(SlotKind(PLAIN, Limits().tmp_mb, Limits().inodes, reaches_hosts=False))
     except SandboxError as error:
-        return Examined(backend.name, None, problem=str(error))
+        return Examined(backend.name, None, problem=str(error), cause=error.message, remedy=error.remedy)
     try:
         program = Program.of(f"claimed = {slot.protections}\n{CANARY}", None, None)
         workspace = (await slot.runner()).workspace
