@@ -80,7 +80,7 @@ class AgentRuntime(Runtime):
             if self.uses_browser:
                 await self.services.browsers.check()
         except (PlatformError, SandboxError) as error:
-            return Health(False, str(error))
+            return Health(False, error.message, error.remedy)
         return Health(True)
 
 

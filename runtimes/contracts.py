@@ -278,10 +278,11 @@ class Essence(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True):
-    """Whether a runtime can take work now, and why not."""
+    """Whether a runtime can take work now, why not, and the way out."""
 
     healthy: bool
     detail: str = ""
+    remedy: str = ""
 
 
 class Runtime(ABC):

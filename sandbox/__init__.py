@@ -3,12 +3,14 @@
 from sandbox.contracts import File, Limits, Result, Status
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.pool import SandboxPool
+from sandbox.profiles import Profile, profile_of
 from sandbox.session import Branch, Session, Snapshot
 
 __all__ = [
     "Branch",
     "File",
     "Limits",
+    "Profile",
     "Result",
     "SandboxError",
     "SandboxPool",
@@ -16,4 +18,5 @@ __all__ = [
     "Session",
     "Snapshot",
     "Status",
+    "profile_of",
 ]

@@ -31,6 +31,7 @@ _KINDS = tuple(
     )
     for network in networks.split()
 )
+_WAY_IN = ", which is reached only where allow_private names the host"
 _METADATA_ADDRESSES = frozenset(map(ip_address, _METADATA.split()))
 _NAT64 = ip_network("64:ff9b::/96")
 
@@ -126,6 +127,8 @@ class EgressPolicy:
         if _covered(self.denied, host, port):
             return f"{host}:{port} is denied"
         if not _covered(self.granted, host, port, any_port=port in self.ports):
+            if _covered(self.granted, host, port, any_port=True):
+                return f"{host}:{port} not granted: on this port it must be granted as {host}:{port}"
             return f"{host}:{port} not granted"
         return None
 
@@ -150,7 +153,8 @@ class EgressPolicy:
         metadata = not _METADATA_ADDRESSES.isdisjoint((address, *_embedded(address)))
         if _covered(self.allow_private, host, port) and (not metadata or literal_address(host)):
             return ""
-        return not_public(address) or ("an address of this machine" if str(address) in self.own else "")
+        kind = not_public(address) or ("an address of this machine" if str(address) in self.own else "")
+        return f"{kind}{_WAY_IN}" if kind and not metadata else kind
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:

@@ -49,8 +49,11 @@ async def boot_file(names: tuple[str, ...], arguments: tuple[Any, ...]) -> int:
 
 
 def boot_command(file: int) -> list[str]:
-    """The command that starts a python with a boot file: apart from the user, with nothing of its own."""
-    return [PYTHON, "-I", "-B", "-c", BOOT, str(file)]
+    """The command that starts a python with a boot file: apart from the user, with nothing of its own.
+
+    Without site, which would add the host's packages, and run code of some of them.
+    """
+    return [PYTHON, "-I", "-S", "-B", "-c", BOOT, str(file)]
 
 
 def _compile(names: tuple[str, ...]) -> bytes:

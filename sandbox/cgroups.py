@@ -62,7 +62,8 @@ INTERFACES = {
 
 NO_PERMISSION = (
     "this user may not make groups there. Run as root, or under `systemd-run --user --pipe -p Delegate=yes"
-    " -p DelegateSubgroup=main`, or give a folder that belongs to this user as SandboxPool(cgroup=...)."
+    " -p DelegateSubgroup=main`, or give a folder that belongs to this user as SandboxPool(cgroup=...),"
+    " which is the setting SANDBOX_CGROUP."
 )
 WAYS_OUT = {
     errno.EBUSY: (
@@ -71,7 +72,8 @@ WAYS_OUT = {
         " point that does `mkdir /sys/fs/cgroup/main && echo $$ > /sys/fs/cgroup/main/cgroup.procs` first."
     ),
     errno.EROFS: "it is mounted read-only. Mount the control groups read-write.",
-    errno.ENOENT: "there is no such group. Make it, or give another as SandboxPool(cgroup=...).",
+    errno.ENOENT: "there is no such group. Make it, or give another as SandboxPool(cgroup=...),"
+    " which is the setting SANDBOX_CGROUP.",
     errno.EACCES: NO_PERMISSION,
     errno.EPERM: NO_PERMISSION,
 }

@@ -23,6 +23,10 @@ Status = Literal[
 """How a run ended. `sandbox_error` is for callers that record a SandboxError as a row; no run returns it."""
 
 
+LEAST = {"inodes": 8, "open_files": 16}
+"""With less no slot can be made, or no program started in it."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one run may use. Crossing a limit ends the run with a status of its own.
@@ -30,8 +34,8 @@ class Limits:
     `memory_mb` bounds the data segment of each process (an address-space limit would break numpy, which maps
     more than it uses) and the memory of the whole tree. `processes` counts threads too. `file_mb` bounds one
     file, `tmp_mb` and `inodes` (files and folders) the whole workspace, `output_bytes` each of stdout and
-    stderr. `cpu_seconds` holds for the whole tree. Raises ValueError for a limit that is not above zero,
-    and, but for `wall_seconds`, for one that is no whole number.
+    stderr. `cpu_seconds` holds for the whole tree. Raises ValueError for a limit that is not above zero, is
+    no whole number (`wall_seconds` may have a fraction) or with which nothing could run.
     """
 
     memory_mb: int = 128
@@ -47,10 +51,13 @@ class Limits:
     def __post_init__(self) -> None:
         for limit in fields(self):
             value = getattr(self, limit.name)
-            if not 0 < value < float("inf"):
-                raise ValueError(f"The limit {limit.name} is {value}. Give a number above zero.")
-            if limit.name != "wall_seconds" and not isinstance(value, int):
-                raise ValueError(f"The limit {limit.name} is {value}. Give a whole number.")
+            fraction = limit.name == "wall_seconds"
+            least = LEAST.get(limit.name, 1)
+            is_number = isinstance(value, int | float if fraction else int) and not isinstance(value, bool)
+            if not is_number or not (0 < value < float("inf") if fraction else least <= value):
+                wanted = "number" if fraction else "whole number"
+                bound = f"of at least {least}" if least > 1 else "above zero"
+                raise ValueError(f"The limit {limit.name} is {value!r}. Give a {wanted} {bound}.")
 
 
 @dataclass(frozen=True)

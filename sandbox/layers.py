@@ -24,7 +24,9 @@ from sandbox.requirements import (
     install_wheels,
     last_words,
     layer_key,
+    names_of,
     normalised,
+    read_requirements,
     science_requirements,
 )
 
@@ -161,8 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "build":
             print(_build(options.what, options.python, options.folder))
             return 0
-        for layer in list_layers(options.folder):
+        found = list_layers(options.folder)
+        for layer in found:
             print(f"{layer.path}: {_description(layer)}")
+        if not found:
+            print(f"No layer is built in {options.folder or default_folder()}.", file=sys.stderr)
+            print("Build one: python -m sandbox.layers build science (or a file).", file=sys.stderr)
         return 0
     except (SandboxError, ValueError, OSError) as error:
         print(f"layers: {error}", file=sys.stderr)
@@ -170,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(what: str, python: str, folder: Path | None) -> str:
-    requirements = science_requirements() if what == "science" else Path(what).read_text()
+    requirements = science_requirements() if what == "science" else read_requirements(Path(what))
     found = find_layer(requirements, python, folder)
     if found:
         return f"{what}: is there, {found.path}"
@@ -182,7 +188,8 @@ def _build(what: str, python: str, folder: Path | None) -> str:
 def _description(layer: Layer) -> str:
     size = sum(file.stat().st_size for file in layer.path.rglob("*") if file.is_file())
     packages = len(list(layer.packages.glob("*.dist-info")))
-    return f"{packages} packages, {size / 1e6:.0f} MB"
+    wanted = names_of((layer.path / "requirements.txt").read_text().splitlines())
+    return f"{wanted}; {packages} packages, {size / 1e6:.0f} MB"
 
 
 if __name__ == "__main__":

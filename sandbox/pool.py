@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
 
 from sandbox.addresses import EgressPolicy
+from sandbox.arguments import check_files, check_limits, check_slots, check_words
 from sandbox.backends.base import Backend, SlotKind
 from sandbox.backends.choice import check_name, choose, examine
-from sandbox.backends.protections import MINIMUM
+from sandbox.backends.protections import MINIMUM, check_protections
 from sandbox.contracts import Limits, Result
 from sandbox.egress import EgressProxy
 from sandbox.errors import SandboxError, SandboxUnavailable
-from sandbox.profiles import Profile, installed_profiles, profile_for
+from sandbox.profiles import SCIENCE, Profile, installed_profiles, profile_for
 from sandbox.runs import TRIES, Program, perform, put_files, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
+from sandbox.verdict import with_blocked
 
 T = TypeVar("T")
 
@@ -57,21 +59,25 @@ class SandboxPool:
         slots: int = 4,
         backend: Backend | str = "auto",
         *,
-        minimum: frozenset[str] = MINIMUM,
+        minimum: Collection[str] = MINIMUM,
         cgroup: str | None = None,
         allow_private: Sequence[str] = (),
     ) -> None:
-        if slots < 1:
-            raise ValueError(f"slots is {slots}. Give at least 1.")
+        check_slots(slots)
+        check_words("minimum", minimum, '{"seccomp"}')
+        check_protections(minimum)
+        check_words("allow_private", allow_private, '["db.internal"]')
+        # Read now: a wrong entry should not wait for the first run that is granted hosts.
+        EgressPolicy(allow_private=tuple(allow_private))
         self.lost_slots = 0
         self._slots = slots
         self._most_idle = 2 * slots
         self._starting: set[asyncio.Task[Any]] = set()
-        if isinstance(backend, str):
+        if not isinstance(getattr(backend, "name", None), str):
             check_name(backend)
         self._wish = backend
         self._cgroup = cgroup
-        self._minimum = minimum
+        self._minimum = frozenset(minimum)
         self._allow_private = tuple(allow_private)
         self._choosing = asyncio.Lock()
         self._backend: Backend | None = None
@@ -126,6 +132,7 @@ class SandboxPool:
         SandboxUnavailable when no slot can be made, SandboxError when they keep dying.
         """
         program = Program.of(code, shell, argv, fresh)
+        check_words("outputs", outputs, '["*.csv"]')
         # A new python finds nothing preloaded.
         wanted = await self.wanted(limits, profile, hosts, files, None if fresh else code)
         async with self._turns:
@@ -161,7 +168,7 @@ class SandboxPool:
         """Run code that looks for every wall. Raises SandboxUnavailable naming what is missing."""
         found = await examine(await self._ready_backend())
         if found.backend is None:
-            raise SandboxUnavailable(found.problem, "See `adp doctor`.")
+            raise SandboxUnavailable(found.cause or found.problem, found.remedy or "See `adp doctor`.")
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for one of the pool's turns and hold it."""
@@ -175,7 +182,13 @@ class SandboxPool:
         files: Mapping[str, bytes] | None,
         code: str | bytes | None,
     ) -> Wanted:
-        """What a slot needs to have. Raises ValueError for limits beyond the host's and wrong names."""
+        """What a slot needs to have.
+
+        Raises ValueError for limits beyond the host's and wrong names, TypeError for other things.
+        """
+        check_limits(limits)
+        check_files(files)
+        check_words("hosts", hosts, '["example.org"]')
         limits = limits or Limits()
         check_host_has(limits)
         egress = EgressPolicy(tuple(hosts), allow_private=self._allow_private) if hosts else None
@@ -236,7 +249,7 @@ class SandboxPool:
             put_files(runner.workspace, wanted.files, wanted.limits)
             with self.blocked(slot) as blocked:
                 report = await perform(slot, program, wanted.limits, slot.own_processes)
-            result = replace(report.result(wanted.limits, slot.protections), blocked_requests=tuple(blocked))
+            result = with_blocked(report.result(wanted.limits, slot.protections), blocked)
             return await with_files(result, runner.workspace, outputs)
         finally:
             if slot.stands_by(runner):
@@ -265,8 +278,13 @@ class SandboxPool:
             if profile.name == name:
                 return profile
         known = ", ".join(profile.name for profile in self._profiles)
+        if name == SCIENCE.name:
+            raise ValueError(
+                "There is no profile 'science' here. Build it: `python -m sandbox.layers build science`."
+            )
         raise ValueError(
-            f"There is no profile {name!r} here, only {known}. Build it: `python -m sandbox.layers build`."
+            f"There is no profile {name!r}. Use one of {known}, or give sandbox.profile_of(FILE), which is "
+            "that of a requirements file."
         )
 
     def _take_idle(self, kind: SlotKind) -> Slot | None:
@@ -353,6 +371,7 @@ def check_host_has(limits: Limits) -> None:
         # What the kernel can count.
         ("file_mb", limits.file_mb, 1 << 43),
         ("cpu_seconds", limits.cpu_seconds, 1 << 31),
+        ("wall_seconds", limits.wall_seconds, 1 << 31),
     ):
         if most != resource.RLIM_INFINITY and wanted > most:
             raise ValueError(f"The limit {name} is {wanted}, and this machine has {most}. Give less.")

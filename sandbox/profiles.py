@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sandbox.requirements import JAIL_PYTHON, layer_key, science_requirements
+from sandbox.errors import SandboxUnavailable
+from sandbox.requirements import JAIL_PYTHON, layer_key, read_requirements, science_requirements
 
 SHARED_FOLDER = Path("/var/cache/agent-sandbox/layers")
 
@@ -145,6 +146,21 @@ def installed_profiles(python: str = JAIL_PYTHON, folder: Path | None = None) ->
         replace(PLAIN, layers=(layer,), environment=SCIENCE.environment),
         replace(SCIENCE, layers=(layer,)),
     )
+
+
+def profile_of(file: str | os.PathLike[str], folder: Path | None = None) -> Profile:
+    """The plain profile with the layer that `python -m sandbox.layers build FILE` made of this file.
+
+    `folder` is where layers are, if not in the default place. Raises SandboxUnavailable when it is not built
+    or the file cannot be read, ValueError for a line in it that is no requirement.
+    """
+    layer = find_layer(read_requirements(Path(file)), folder=folder)
+    if layer is None:
+        raise SandboxUnavailable(
+            f"The layer of {file} is not built, or was built of other requirements.",
+            f"Run `python -m sandbox.layers build {file}`.",
+        )
+    return replace(PLAIN, layers=(layer,), environment=SCIENCE.environment)
 
 
 def find_layer(requirements: str, python: str = JAIL_PYTHON, folder: Path | None = None) -> Layer | None:

@@ -30,6 +30,24 @@ def science_requirements() -> str:
     return Path(__file__).with_name("science.txt").read_text()
 
 
+def read_requirements(file: Path) -> str:
+    """The text of a requirements file. Raises SandboxUnavailable where it cannot be read, ValueError."""
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SandboxUnavailable(
+            f"The requirements file {file} cannot be read: {reason}.",
+            "Name a file with lines such as numpy>=2.",
+        ) from error
+    try:
+        if not normalised(text):
+            raise ValueError("It names no package. Give at least one, such as numpy>=2.")
+    except ValueError as error:
+        raise ValueError(f"The requirements file {file}: {error}") from error
+    return text
+
+
 def layer_key(requirements: str, python: str = JAIL_PYTHON) -> str:
     """A name that is the same for the same requirements, Python and platform, however they are written."""
     text = "\n".join((_LAYOUT, python_tag(python), *normalised(requirements)))
@@ -92,7 +110,7 @@ def install_wheels(lines: Sequence[str], python: str, target: Path, work: Path) 
     machine. Raises SandboxError, with pip's last words, when a package cannot be had.
     """
     if importlib.util.find_spec("pip") is None:
-        message = f"Installing {_names(lines)} needs pip, which {sys.executable} does not have."
+        message = f"Installing {names_of(lines)} needs pip, which {sys.executable} does not have."
         raise SandboxError(message, f"To install it: {sys.executable} -m ensurepip")
     listing = work / "requirements.txt"
     listing.write_text("\n".join(lines) + "\n")
@@ -106,7 +124,7 @@ def install_wheels(lines: Sequence[str], python: str, target: Path, work: Path) 
     done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SandboxError(
-            f"{_names(lines)} could not be installed for {python}: {last_words(done.stderr)}",
+            f"{names_of(lines)} could not be installed for {python}: {last_words(done.stderr)}",
             "Each package must exist with that version and have a wheel for that Python. Without a network"
             " PIP_FIND_LINKS can name a folder of wheels.",
         )
@@ -125,7 +143,7 @@ _NOT_FOR_PIP = (
 """A machine's settings for pip say where packages are; these would move them, or take more than wheels."""
 
 
-def _names(lines: Sequence[str]) -> str:
+def names_of(lines: Sequence[str]) -> str:
     """The requirements in a few words: `numpy==2.4.6, pandas==3.1.1 and 13 more`."""
     names = [line.split()[0] for line in lines]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from sandbox.arguments import check_text, check_words
 from sandbox.bootstrap import PROGRAM, boot_file
 from sandbox.contracts import Limits, Result
 from sandbox.inside.figures import FIGURES
@@ -37,7 +38,11 @@ class Program:
     def of(
         cls, code: str | bytes | None, shell: str | None, argv: Sequence[str] | None, fresh: bool = False
     ) -> Program:
-        """Raises ValueError unless exactly one of the three is given."""
+        """Raises ValueError unless exactly one of the three is given, TypeError for what cannot be run."""
+        check_text("code", code)
+        check_text("shell", shell)
+        if argv is not None:
+            check_words("argv", argv, '["ls", "-l"]', (str, bytes))
         if sum(part is not None for part in (code, shell, argv)) != 1 or (argv is not None and not argv):
             raise ValueError("Give exactly one of code=, shell= and a non-empty argv=.")
         if code is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import posixpath
 import secrets
 import socket
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from sandbox.arguments import check_file, check_text
 from sandbox.contracts import Limits, Result
 from sandbox.errors import SandboxError
 from sandbox.output import Output
@@ -28,6 +30,7 @@ from sandbox.runs import (
     put_files,
 )
 from sandbox.slot import Ended, Slot, SlotLost
+from sandbox.verdict import with_blocked
 
 if TYPE_CHECKING:
     from sandbox.pool import SandboxPool, Wanted
@@ -39,6 +42,7 @@ STATE_WAS_LOST = (
     "\n[sandbox: the interpreter had ended since the last step; this step ran without its variables]"
 )
 FORK_SECONDS = 30.0
+CPUS = os.cpu_count() or 1
 MOST_SAID = 1 << 50
 """No interpreter has used so many seconds or KiB."""
 
@@ -78,6 +82,9 @@ class Interpreter:
 
     async def step(self, code: str | bytes) -> Result:
         """Run one step. Raises SandboxError for a copy that had ended before, SlotLost."""
+        if code is None:
+            raise TypeError("A step has no code. Give the text of it.")
+        check_text("code", code)
         limits = self._limits
         output = Output(limits.output_bytes)
         nonce = secrets.token_bytes(8)
@@ -93,6 +100,8 @@ class Interpreter:
                 seconds = time.monotonic() - started
                 if ended is None:
                     ended = await self._end(listens)
+                    # Init begins to count where a step lasts; of a shorter one it knows only its interpreter.
+                    ended = replace(ended, cpu_seconds=min(ended.cpu_seconds, seconds * CPUS))
             output.drain()
         finally:
             output.close(asyncio.get_running_loop())
@@ -192,6 +201,7 @@ class Session:
         async with self._lock, self._pool.turn(), self._at_hand() as slot:
             copies = MOST_COPIES + 1 if self._interpreter else 0
             runner = await slot.runner()
+            slot.count_from_now()
             try:
                 with self._pool.blocked(slot) as blocked:
                     report = await perform(slot, program, limits, slot.own_processes + copies)
@@ -200,7 +210,7 @@ class Session:
                 if not slot.stands_by(runner):
                     runner.workspace.close()
             result = report.result(limits, slot.protections)
-            return replace(result, figures=figures, blocked_requests=tuple(blocked))
+            return replace(with_blocked(result, blocked), figures=figures)
 
     async def step(self, code: str | bytes) -> Result:
         """Run python code in the session's interpreter: what one step defines, the next finds.
@@ -220,10 +230,9 @@ class Session:
                 self._interpreter = None
             figures = figures_in((await slot.runner()).workspace)
             return replace(
-                result,
+                with_blocked(result, blocked),
                 stderr=result.stderr + STATE_WAS_LOST * was_lost,
                 figures=figures,
-                blocked_requests=tuple(blocked),
             )
 
     async def snapshot(self) -> Snapshot:
@@ -244,6 +253,7 @@ class Session:
 
         Raises ValueError for a path outside the workspace, else the OSError that writing met inside.
         """
+        check_file(path, data)
         async with self._lock, self._at_hand() as slot:
             put_files((await slot.runner()).workspace, {path: data}, self._wanted.limits)
 

@@ -158,6 +158,10 @@ class Slot:
         """End everything in the slot, its files too, and let a new runner stand by."""
         self._begin_anew("renew")
 
+    def count_from_now(self) -> None:
+        """What the slot has used until now is not the next run's."""
+        self._say("count")
+
     async def become_interpreter(self, request: list[bytes], limits: Limits) -> socket.socket:
         """Make the runner that stands by a persistent interpreter; gives its channel. Raises SlotLost."""
         runner = await self.runner()

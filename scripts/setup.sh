@@ -186,6 +186,9 @@ have_science_layer() {
 
 # Runs of code that need numpy and its like find them in a layer of the sandbox, for the python of its jails.
 ensure_science_layer() {
+    if have_science_layer; then
+        return
+    fi
     say "building the sandbox's science layer (numpy, pandas, sympy, matplotlib)"
     logged "building the science layer" .venv/bin/python -m sandbox.layers build science
 }

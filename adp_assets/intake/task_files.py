@@ -24,6 +24,7 @@ from runtimes.contracts import TaskSpec, task_from_json
 from runtimes.errors import ConfigurationError, InvalidTask
 from runtimes.grading.base import check_verifier
 from runtimes.registry import check_task_type
+from runtimes.tools.allowance import check_constraints
 
 MAX_LINE_BYTES = 1 << 20
 CHUNK_LINES = 1_000
@@ -158,6 +159,7 @@ class TaskFiles:
         if msgspec.json.decode(line.content, type=_Timed).timeout is UNSET:
             task = msgspec.structs.replace(task, timeout=self.default_timeout)
         check_task_type(task.task_type)
+        check_constraints(task)
         if task.verifier is not None:
             check_verifier(task.verifier)
         _check_lineage(task)

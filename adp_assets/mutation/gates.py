@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier
+from runtimes.tools.allowance import check_constraints
 
 MAX_DESCRIPTION = 8_000
 NEAR_COPY = 0.7
@@ -53,6 +54,7 @@ class Gates:
     def _schema(self, task: TaskSpec) -> str:
         try:
             check_task_id(task.task_id)
+            check_constraints(task)
         except InvalidTask as error:
             return str(error)
         if len(task.description) > MAX_DESCRIPTION:

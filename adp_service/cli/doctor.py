@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from adp_resources.resources import resources
 from adp_service.cli.output import console
@@ -44,12 +44,12 @@ def doctor() -> None:
     }
     found = [_examine(subject, check, platform) for subject, check in checks.items()]
     found += asyncio.run(_runtimes(platform))
-    table = Table("", "what", "finding", "remedy")
+    table = Table(*(Column(name, overflow="fold") for name in ("", "what", "finding", "remedy")))
     for finding in found:
         mark = "[green]ok[/]" if finding.well else "[red]bad[/]"
         table.add_row(mark, finding.subject, finding.said, finding.remedy)
     console.print(table)
-    console.print(asyncio.run(protections_table(platform.settings)))
+    console.print(asyncio.run(protections_table(platform.settings, console.width)))
     if not all(finding.well for finding in found):
         raise typer.Exit(1)
 
@@ -70,7 +70,8 @@ async def _runtimes(platform: Platform) -> list[Finding]:
         for kind in task_types():
             runtime = create_runtime(kind, services)
             health = await runtime.health_check()
-            found.append(Finding(runtime.runtime_id, health.healthy, health.detail or "takes tasks"))
+            said = health.detail or "takes tasks"
+            found.append(Finding(runtime.runtime_id, health.healthy, said, health.remedy))
     return found
 
 

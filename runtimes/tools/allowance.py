@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from runtimes.contracts import TaskSpec
-from runtimes.errors import ToolError
+from runtimes.errors import InvalidTask, ToolError
 from sandbox import Limits
+from sandbox.addresses import EgressPolicy
 
 LIMITS = {field.name for field in fields(Limits)}
 
@@ -25,7 +26,9 @@ class Allowance:
 
         `limits` hold where the task says nothing. Raises ToolError for what cannot be read.
         """
-        wanted: Any = task.constraints.get("limits") or {}
+        wanted: Any = task.constraints.get("limits")
+        if wanted is None:
+            wanted = {}
         if not isinstance(wanted, dict) or not wanted.keys() <= LIMITS:
             raise ToolError(
                 "system_error",
@@ -39,19 +42,39 @@ class Allowance:
         return cls(own, tuple(_patterns(allowed_domains(task))))
 
 
+def check_constraints(task: TaskSpec) -> None:
+    """Raise InvalidTask for limits or hosts that no run of the task could be given."""
+    try:
+        Allowance.of_task(task, Limits())
+    except ToolError as error:
+        raise InvalidTask(error.message, error.remedy) from error
+
+
 def allowed_domains(task: TaskSpec) -> tuple[str, ...]:
     """The hosts of `constraints.allowed_domains`, each of which stands for its subdomains too.
 
     Raises ToolError where it is no list of hosts.
     """
-    allowed: Any = task.constraints.get("allowed_domains") or ()
+    allowed: Any = task.constraints.get("allowed_domains")
+    if allowed is None:
+        return ()
     if not isinstance(allowed, list | tuple) or not all(isinstance(entry, str) for entry in allowed):
         raise ToolError(
             "system_error",
             f"The task's constraints.allowed_domains is {allowed!r}.",
             'It must be a list of host names, such as ["example.com"].',
         )
-    return tuple(entry.strip().lower().removeprefix("*.") for entry in allowed)
+    hosts = tuple(bracketed(entry.strip().lower().removeprefix("*.")) for entry in allowed)
+    try:
+        EgressPolicy(hosts)
+    except ValueError as error:
+        raise ToolError("system_error", f"The task's constraints.allowed_domains: {error}") from error
+    return hosts
+
+
+def bracketed(host: str) -> str:
+    """An IPv6 address in brackets, however it came; anything else as it is."""
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 def _patterns(hosts: tuple[str, ...]) -> list[str]:

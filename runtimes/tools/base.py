@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
-from runtimes.errors import InfrastructureError, ToolError
+from runtimes.errors import ToolError
 from runtimes.tools.allowance import Allowance
 from runtimes.web.recovery import Checkpoint, resumes, take_checkpoint
 
@@ -77,7 +77,11 @@ class Workbench:
     async def _open_session(self) -> Session:
         allowance = Allowance.of_task(self.task, self.services.limits)
         opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
-        return await self._session_stack.enter_async_context(opening)
+        try:
+            return await self._session_stack.enter_async_context(opening)
+        except ValueError as error:
+            # Tried again, it would ask for as much of this machine.
+            raise ToolError("system_error", f"The task's constraints.limits: {error}") from error
 
     async def page(self) -> WebPage:
         """The episode's page in a browser context of its own, at the task's start address.

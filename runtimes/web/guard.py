@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError, ToolError
-from runtimes.tools.allowance import allowed_domains
+from runtimes.tools.allowance import allowed_domains, bracketed
 from sandbox.addresses import EgressPolicy, literal_address, normal_host, not_public, split_authority
 
 SHOP_HOST = "shop.test"
@@ -66,14 +66,15 @@ class Guard:
             raise ConfigurationError(f"The private hosts of the settings: {error}") from error
         named = task.constraints.get("allowed_domains") is not None
         try:
-            return cls(allowed_domains(task) if named else None, allow_private=allow_private)
+            allowed = allowed_domains(task) if named else ("*",)
+            return cls(None if "*" in allowed else allowed, allow_private=allow_private)
         except ValueError as error:
             raise ToolError("system_error", f"The task's constraints.allowed_domains: {error}") from error
 
     @cached_property
     def policy(self) -> EgressPolicy:
         """The same for names and the addresses they lead to; local sites are not in it."""
-        named = tuple(map(_bracketed, self.allowed_domains or ()))
+        named = tuple(map(bracketed, self.allowed_domains or ()))
         hosts = [entry for entry in named if split_authority(entry)[1] is None]
         below = tuple(f"*.{host}" for host in hosts if literal_address(normal_host(host)) is None)
         return EgressPolicy(
@@ -96,7 +97,7 @@ class Guard:
         if parts.scheme not in _DEFAULT_PORTS:
             return "only http and https addresses may be opened"
         try:
-            host = normal_host(_bracketed(parts.hostname or ""))
+            host = normal_host(bracketed(parts.hostname or ""))
         except ValueError as error:
             return f"its host {error}"
         if host == SHOP_HOST:
@@ -131,8 +132,3 @@ def _is_private(host: str) -> bool:
     if literal is not None:
         return bool(not_public(ip_address(literal)))
     return host == "localhost" or host.endswith(_LOCAL_SUFFIXES)
-
-
-def _bracketed(host: str) -> str:
-    """An IPv6 address in brackets, however it came; anything else as it is."""
-    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from sandbox.backends.system import package_folders
 from sandbox.cgroups import Group, Parent
 from sandbox.errors import SandboxUnavailable
 from sandbox.inside.wire import WORKSPACE, memory_file
@@ -57,6 +58,10 @@ class SlotKind:
         """The folders inside that hold the layers' packages."""
         return [f"{LAYERS}/{layer.key}/packages" for layer in self.profile.layers]
 
+    def paths_file(self) -> str:
+        """What tells a python that starts inside of these folders."""
+        return "".join(f"{folder}\n" for folder in self.packages())
+
     def home_links(self) -> list[tuple[str, str]]:
         """Paths in the home, relative, and the file inside that each is to be a link to."""
         return [
@@ -68,7 +73,7 @@ class SlotKind:
     def environment(self) -> dict[str, str]:
         """The whole environment inside: nothing of the host's, where secrets live."""
         environment = {**ENVIRONMENT, **self.profile.environment}
-        if self.profile.layers:
+        if self.profile.layers and not package_folders():
             environment["PYTHONPATH"] = ":".join(self.packages())
         if self.reaches_hosts:
             proxy = f"http://127.0.0.1:{PROXY_PORT}"

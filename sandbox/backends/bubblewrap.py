@@ -11,7 +11,7 @@ from sandbox.backends.bubblewrap_command import jail_command
 from sandbox.backends.programs import as_stranger, find_program, held, joining
 from sandbox.backends.protections import HARDENING, NAMESPACES
 from sandbox.backends.refusals import way_out
-from sandbox.backends.system import ETC_FILES
+from sandbox.backends.system import ETC_FILES, package_folders
 from sandbox.backends.user import spare_ids
 from sandbox.bootstrap import READY_MADE, boot_command, boot_file
 from sandbox.cgroups import Group, Parent
@@ -42,18 +42,20 @@ class Bubblewrap:
         uid = spare_ids(1) if os.geteuid() == 0 else None
         drop_root = [] if uid is None else as_stranger(uid)
         system_calls = memory_file(build_filter(platform.machine()))
-        etc = [memory_file(text.encode()) for text in ETC_FILES.values()]
+        etc = {path: memory_file(text.encode()) for path, text in ETC_FILES.items()}
+        hidden = {folder: memory_file(kind.paths_file().encode()) for folder in package_folders()}
+        files = (*etc.values(), *hidden.values())
         inside = (kind.proxy_port, kind.packages())
         with (
-            held(system_calls, *etc),
+            held(system_calls, *files),
             control_pair() as control,
             held(await boot_file(READY_MADE, (control[1].fileno(), *inside))) as (boot,),
         ):
-            jail = jail_command(bwrap, kind, system_calls, dict(zip(ETC_FILES, etc, strict=True)))
+            jail = jail_command(bwrap, kind, system_calls, etc, hidden)
             async with new_group(self._groups, str(next(self._names))) as group:
                 return await start_slot(
                     [*joining(group), *drop_root, *jail, *boot_command(boot)],
-                    (system_calls, *etc, boot),
+                    (system_calls, *files, boot),
                     {},
                     control,
                     self._traits(uid, group),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from sandbox.backends.base import SlotKind
-from sandbox.backends.system import DEVICES, system_folders
+from sandbox.backends.system import DEVICES, PATHS_FILE, system_folders
 from sandbox.inside.wire import SHARED_MEMORY_FOLDER, WORKSPACE
 
 
-def jail_command(bwrap: str, kind: SlotKind, seccomp: int, files: dict[str, int]) -> list[str]:
+def jail_command(
+    bwrap: str, kind: SlotKind, seccomp: int, files: dict[str, int], hidden: dict[str, int]
+) -> list[str]:
     """The words that start a program, which has to follow them, in a jail: reading them is reading the jail.
 
-    `seccomp` and `files` are descriptors: of a system-call filter, and of what the file at each path is to
-    hold. Nothing here is a `-try`: a kernel that cannot give one of the walls refuses the jail. What bwrap
-    cannot do is to bound the number of files.
+    `seccomp`, `files` and `hidden` are descriptors: of a system-call filter, of what the file at each path is
+    to hold, and of what is to be known of the layers in each of these folders. Nothing here is a `-try`: a
+    kernel that cannot give one of the walls refuses the jail. What bwrap cannot do is to bound the number of
+    files.
     """
     return [
         bwrap,
@@ -42,6 +45,8 @@ def jail_command(bwrap: str, kind: SlotKind, seccomp: int, files: dict[str, int]
         *(word for name, value in kind.environment().items() for word in ("--setenv", name, value)),
         # The host's programs and libraries, read-only, none of its other files, and a few that are made up.
         *_system(files),
+        # Instead of the host's own python packages nothing but a word on where the layers are.
+        *(word for folder, file in hidden.items() for word in _hidden(folder, file)),
         *(word for path, shown_at in kind.layers() for word in ("--ro-bind", path, shown_at)),
         *("--proc", "/proc"),
         # The devices that programs count on. Not `--dev`, which brings terminals along.
@@ -66,3 +71,9 @@ def _system(files: dict[str, int]) -> list[str]:
     for path, descriptor in files.items():
         options += ["--perms", "0444", "--file", str(descriptor), path]
     return options
+
+
+def _hidden(folder: str, paths_file: int) -> list[str]:
+    options = ["--size", str(1 << 16), "--perms", "0755", "--tmpfs", folder]
+    options += ["--perms", "0444", "--file", str(paths_file), f"{folder}/{PATHS_FILE}"]
+    return [*options, "--remount-ro", folder]

@@ -67,12 +67,14 @@ sys.exit(", ".join(fallen) or 0)
 
 @dataclass(frozen=True)
 class Examined:
-    """What came of trying a backend: the protections its slot has, or the problem and the way out."""
+    """What came of trying a backend: the protections its slot has, or a problem, its cause and the remedy."""
 
     name: str
     backend: Backend | None
     protections: tuple[str, ...] = ()
     problem: str = ""
+    cause: str = ""
+    remedy: str = ""
 
 
 async def examine(backend: Backend) -> Examined:
@@ -80,7 +82,7 @@ async def examine(backend: Backend) -> Examined:
     try:
         slot = await backend.start(SlotKind(PLAIN, Limits().tmp_mb, Limits().inodes, reaches_hosts=False))
     except SandboxError as error:
-        return Examined(backend.name, None, problem=str(error))
+        return Examined(backend.name, None, problem=str(error), cause=error.message, remedy=error.remedy)
     try:
         program = Program.of(f"claimed = {slot.protections}\n{CANARY}", None, None)
         workspace = (await slot.runner()).workspace
@@ -108,8 +110,8 @@ BACKENDS: dict[str, Callable[[Parent], Backend]] = {
 """Every way to make slots, the strongest first; a slot's control group is made below the given parent."""
 
 
-def check_name(name: str) -> None:
-    """Raises ValueError for a name that is neither `auto` nor a backend's."""
+def check_name(name: object) -> None:
+    """Raises ValueError for what is neither `auto` nor a backend's name."""
     if name not in ("auto", *BACKENDS):
         raise ValueError(f"There is no sandbox backend {name!r}. Use auto or one of {', '.join(BACKENDS)}.")
 

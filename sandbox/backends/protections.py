@@ -55,9 +55,45 @@ MINIMUM = frozenset((*NAMESPACES, *HARDENING))
 
 def protections_named(names: Collection[str]) -> frozenset[str]:
     """The protections of these names; the usual minimum for none. Raises ValueError for an unknown name."""
+    check_protections(names)
+    return frozenset(names) or MINIMUM
+
+
+def check_protections(names: Collection[str]) -> None:
+    """Raises ValueError for the name of no protection."""
     unknown = set(names) - MEANING.keys()
     if unknown:
         raise ValueError(
             f"There is no protection {', '.join(sorted(unknown))}. They are: {', '.join(MEANING)}."
         )
-    return frozenset(names) or MINIMUM
+
+
+COVERED = {
+    "landlock": ("mount_namespace",),
+    "no_network": ("network_namespace",),
+    "no_signals_out": ("pid_namespace",),
+    "mount_namespace": ("landlock",),
+    "network_namespace": ("no_network",),
+    "pid_namespace": ("no_signals_out",),
+    "user_namespace": ("ids_of_its_own", "no_capabilities"),
+}
+"""What is not needed, or hardly, where all of these are: they stand for it."""
+
+
+def covered_by(name: str, protections: Collection[str]) -> tuple[str, ...]:
+    """Those of `protections` that stand for the one of this name, if any do."""
+    others = COVERED.get(name, ())
+    return others if others and set(others) <= set(protections) else ()
+
+
+def why_not(backend: str, name: str) -> str:
+    """Why a backend that works here is without a protection that no control group gives."""
+    if name == "ids_of_its_own":
+        return "only root can give a slot a user id of its own"
+    if name == "bounded_inodes":
+        return (
+            "bwrap cannot bound the number of files"
+            if backend == "bubblewrap"
+            else "files are counted while the code runs, not bounded"
+        )
+    return f"the {backend} backend makes no namespaces: it is for hosts that allow none"

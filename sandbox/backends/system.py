@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -13,6 +14,22 @@ ETC_FILES = {
     "/etc/hosts": "127.0.0.1 localhost sandbox\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+
+# Where the host's own packages are, for any python that it has.
+PACKAGE_FOLDERS = (
+    "/usr/lib*/python3*/dist-packages",
+    "/usr/lib*/python3*/site-packages",
+    "/usr/local/lib*/python3*/dist-packages",
+    "/usr/local/lib*/python3*/site-packages",
+)
+PATHS_FILE = "sandbox.pth"
+"""A file there by which every python of the jail finds the layers, after the standard library."""
+
+
+def package_folders() -> list[str]:
+    """The folders of the host's own python packages, each once, which the code is to find empty."""
+    found = (os.path.realpath(path) for pattern in PACKAGE_FOLDERS for path in glob.glob(pattern))
+    return sorted({path for path in found if path.startswith("/usr/") and os.path.isdir(path)})
 
 
 def system_folders() -> tuple[list[str], list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ from sandbox.backends.base import SlotKind, control_pair, new_group, start_slot
 from sandbox.backends.programs import held
 from sandbox.backends.protections import HARDENING, NAMESPACES
 from sandbox.backends.refusals import way_out
-from sandbox.backends.system import DEVICES, ETC_FILES, system_folders
+from sandbox.backends.system import DEVICES, ETC_FILES, PATHS_FILE, package_folders, system_folders
 from sandbox.backends.user import has_capability, spare_ids
 from sandbox.bootstrap import ZYGOTE, boot_command, boot_file
 from sandbox.cgroups import Group, Parent
@@ -75,6 +75,7 @@ def slot_config(kind: SlotKind, first_id: int, entrances: list[str]) -> Config:
         mounts=[(folder, folder) for folder in folders] + kind.layers(),
         links=[*links, ("/dev/shm", f"{WORKSPACE}/{SHARED_MEMORY_FOLDER}"), ("/dev/fd", "/proc/self/fd")],
         files=list(ETC_FILES.items()),
+        hidden=[(folder, PATHS_FILE, kind.paths_file()) for folder in package_folders()],
         devices=list(DEVICES),
         tmp_mb=kind.tmp_mb,
         inodes=kind.inodes,

@@ -13,10 +13,10 @@ import gc
 import os
 import select
 
-from sandbox.inside import runner
+from sandbox.inside import program, runner
 from sandbox.inside.fork_hook import ThreadingForkHook
 from sandbox.inside.jail import Jail
-from sandbox.inside.usage import Watch
+from sandbox.inside.usage import Watch, cpu_seconds
 from sandbox.inside.wire import receive, send
 
 TICK_MS = 50
@@ -40,6 +40,7 @@ def serve(control: _socket.socket, jail: Jail, listen_on: int) -> None:
     if jail.concealed:
         runner.set_dumpable(0)
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    program.add_builtins()
     # A run's own garbage collection need not look at what all runs share.
     gc.collect()
     gc.freeze()
@@ -87,6 +88,7 @@ class Init:
         self.statuses: dict[int, int] = {}
         self.cpu_seconds = 0.0
         self.cpu_seconds_told = 0.0
+        self.used_before: dict[int, float] = {}
         self.peak_kb = 0
         self.wake, alarm = os.pipe()
         os.set_blocking(self.wake, False)
@@ -149,6 +151,10 @@ class Init:
                 self.watches[number] = Watch(
                     self.jail, int(words[0]), float(words[1]), int(words[2]), self.cpu_seconds
                 )
+                if not number:
+                    self.count_from_now()
+        elif command == b"count":
+            self.count_from_now()
         elif command == b"rest":
             if 0 in self.watches:
                 self.watches[0].rests = True
@@ -213,8 +219,16 @@ class Init:
     def forget_the_dead(self) -> None:
         """What they used is told, and none of it may count for who comes next."""
         self.statuses.clear()
+        self.used_before.clear()
         self.cpu_seconds_told = self.cpu_seconds
         self.peak_kb = 0
+
+    def count_from_now(self) -> None:
+        """What was used until now, also by those who are still alive, is not for the next report."""
+        self.reap(os.WNOHANG)
+        self.cpu_seconds_told = self.cpu_seconds
+        self.peak_kb = 0
+        self.used_before = {pid: cpu_seconds(pid) for pid in self.jail.processes()}
 
     def end_run(self) -> None:
         """Nothing of the run may outlive it; then the next runner stands by."""
@@ -249,12 +263,14 @@ class Init:
             return 0
         if pid:
             self.cpu_seconds += usage.ru_utime + usage.ru_stime
+            self.cpu_seconds_told += self.used_before.pop(pid, 0.0)
             self.peak_kb = max(self.peak_kb, usage.ru_maxrss)
             if pid in (self.runner, self.interpreter):
                 self.statuses[pid] = status
         return pid
 
     def report(self, event: bytes, pid: int) -> None:
-        cpu_seconds = self.cpu_seconds - self.cpu_seconds_told
-        numbers = b"%d %.6f %d" % (self.statuses.get(pid, 0), cpu_seconds, self.peak_kb)
+        # /proc counts in hundredths of a second, the kernel's own sums do not: the rest may be below zero.
+        seconds = max(0.0, self.cpu_seconds - self.cpu_seconds_told)
+        numbers = b"%d %.6f %d" % (self.statuses.get(pid, 0), seconds, self.peak_kb)
         send(self.control, b" ".join((event, numbers, self.stopped)))

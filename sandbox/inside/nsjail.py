@@ -6,7 +6,7 @@ import _signal  # type: ignore[import-not-found]
 import _socket
 
 from sandbox.inside import init, kernel
-from sandbox.inside.zygote import READ_ONLY, Config, ZygoteJail, harden
+from sandbox.inside.zygote import READ_ONLY, Config, ZygoteJail, harden, hide
 
 
 def start(control: int, values: tuple) -> None:  # type: ignore[type-arg]
@@ -18,5 +18,7 @@ def start(control: int, values: tuple) -> None:  # type: ignore[type-arg]
     for _, shown_at in config.mounts:
         # nsjail leaves what is mounted below a folder as writable as it is on the host.
         kernel.set_mount_attributes(shown_at, READ_ONLY | kernel.MOUNT_ATTR_NODEV, below=True)
+    for hidden in config.hidden:
+        hide(*hidden)
     harden(config)
     init.serve(control_socket, ZygoteJail(config), config.listen_on)

@@ -17,13 +17,18 @@ SPARE_BYTES = 4 << 20
 
 def start(source: bytes) -> None:
     """Run `source` in a python that just started in the workspace, without site but with a module path."""
-    import site
-
     sys.path[:] = sys.argv[2].split(":")
-    for add_to_builtins in (site.setquit, site.setcopyright, site.sethelper):
-        add_to_builtins()
+    add_builtins()
     prepare(os.getcwd())
     run_code(source, os.getcwd())
+
+
+def add_builtins() -> None:
+    """What a python without site lacks: exit, quit, help and their like."""
+    import site
+
+    for add in (site.setquit, site.setcopyright, site.sethelper):
+        add()
 
 
 def prepare(workspace: str) -> None:

@@ -63,7 +63,7 @@ class Watch:
 
     def cpu_seconds(self) -> float:
         """Of all living processes and the children they waited for."""
-        return sum(sum(map(int, fields[TIMES])) for fields in self.stats().values()) / CLOCK_TICKS
+        return sum(map(cpu_seconds, self.jail.processes()))
 
     def seen_seconds(self) -> float:
         """Of every process that was met so far, whoever waited for it.
@@ -109,6 +109,11 @@ class Watch:
             for pid in pids
         )
         return sum(exact) > self.limit_kb
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process and the children it waited for; none of one that is gone."""
+    return sum(map(int, stat_fields(f"/proc/{pid}")[TIMES])) / CLOCK_TICKS
 
 
 def resident_kb(pid: int) -> int:

@@ -35,6 +35,7 @@ class Config:
         mounts: list[tuple[str, str]],
         links: list[tuple[str, str]],
         files: list[tuple[str, str]],
+        hidden: list[tuple[str, str, str]],
         devices: list[str],
         tmp_mb: int,
         inodes: int,
@@ -53,6 +54,7 @@ class Config:
         self.mounts = mounts
         self.links = links
         self.files = files
+        self.hidden = hidden
         self.devices = devices
         self.tmp_mb = tmp_mb
         self.inodes = inodes
@@ -125,6 +127,8 @@ def build_root(config: Config) -> None:
     for path, shown_at in config.mounts:
         # No device of the host's, and no program that would run with other rights than its caller's.
         bind(path, BUILD + shown_at, READ_ONLY | kernel.MOUNT_ATTR_NODEV)
+    for folder, name, text in config.hidden:
+        hide(BUILD + folder, name, text)
     for device in config.devices:
         bind(device, BUILD + device, READ_ONLY | kernel.MOUNT_ATTR_NOEXEC)
     for path, target in config.links:
@@ -150,6 +154,16 @@ def bind(path: str, target: str, attributes: int) -> None:
         open(target, "w").close()
     kernel.mount(path, target, None, kernel.MS_BIND | kernel.MS_REC)
     kernel.set_mount_attributes(target, attributes, below=True)
+
+
+def hide(folder: str, name: str, text: str) -> None:
+    """Put an empty folder in front of one of the host's, with nothing in it but a file of this text."""
+    kernel.mount("tmpfs", folder, "tmpfs", PRIVATE | kernel.MS_NOEXEC, "size=64k,nr_inodes=2,mode=755")
+    with open(f"{folder}/{name}", "w") as file:
+        file.write(text)
+    kernel.set_mount_attributes(
+        folder, READ_ONLY | kernel.MOUNT_ATTR_NODEV | kernel.MOUNT_ATTR_NOEXEC, below=False
+    )
 
 
 def become_root_of_a_user_namespace(first_id: int, host_proc: int) -> None:

@@ -32,6 +32,7 @@ def test_a_sound_and_new_task_is_accepted() -> None:
         ({"task_id": "a/b"}, "schema", "path separator"),
         ({"description": "x" * 8_001}, "schema", "8,001 characters"),
         ({"expected_tools": ["python_executor", "magic"]}, "tools", "no tool magic"),
+        ({"constraints": {"limits": {"memory_mb": "1 GB"}}}, "schema", "memory_mb is '1 GB'"),
         ({"expected_tools": ["browser"]}, "tools", "browser"),
         ({"verifier": None}, "verifier", "no verifier"),
         ({"verifier": Verifier("magic")}, "verifier", "magic"),

@@ -75,6 +75,11 @@ BAD = [
     ("[1, 2]", "not a task"),
     (line("x", verifier={"kind": "magic"}), "no verifier of kind 'magic'"),
     (line("x", verifier={"kind": "numeric", "spec": {"expected": "?"}}), "numeric"),
+    (line("x", constraints={"limits": {"memory": 5}}), "memory_mb"),
+    (line("x", constraints={"limits": {"memory_mb": 64.5}}), "memory_mb is 64.5. Give a whole number"),
+    (line("x", constraints={"allowed_domains": "shop.test"}), "list of host names"),
+    (line("x", constraints={"allowed_domains": ["http://shop.test/"]}), "is not HOST or HOST:PORT"),
+    (line("x", task_type="web", constraints={"allowed_domains": ["http://shop.test/"]}), "is not HOST"),
     (line("x", lineage={"generation": 1}), "without the root_id of another task"),
     (line("x", lineage={"generation": 1, "root_id": "x"}), "without the root_id of another task"),
 ]

@@ -327,7 +327,7 @@ async def test_health_names_what_is_missing() -> None:
     async with Services(ScriptedModel(finishes()), SandboxPool(backend=NoJails()), BrowserPool()) as opened:
         health = await CodeRuntime(opened).health_check()
     assert not health.healthy
-    assert "Install bubblewrap." in health.detail
+    assert health.remedy == "Install bubblewrap."
 
 
 async def test_a_tool_that_breaks_on_our_side_ends_the_episode() -> None:

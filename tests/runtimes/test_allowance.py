@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from runtimes.contracts import TaskSpec
-from runtimes.errors import ToolError
-from runtimes.tools.allowance import Allowance
+from runtimes.errors import InvalidTask, ToolError
+from runtimes.tools.allowance import Allowance, check_constraints
 from sandbox import Limits
 from tests.runtimes.scripted import code_task, episode, finishes, runs
 
@@ -38,12 +38,31 @@ def test_a_granted_name_stands_for_the_names_below_it_and_an_address_for_itself(
         ({"limits": 5}, "object"),
         ({"limits": {"wall_seconds": 0}}, "wall_seconds is 0"),
         ({"limits": {"wall_seconds": "long"}}, "limits"),
+        ({"limits": []}, "object"),
+        ({"limits": {"memory_mb": 64.5}}, "memory_mb is 64.5. Give a whole number"),
         ({"allowed_domains": "example.org"}, "list of host names"),
+        ({"allowed_domains": ""}, "list of host names"),
+        ({"allowed_domains": ["http://shop.test/"]}, "'http://shop.test/' is not HOST or HOST:PORT"),
     ],
 )
 def test_constraints_that_cannot_be_read_name_the_fault(constraints: dict[str, Any], named: str) -> None:
     with pytest.raises(ToolError, match=named):
         Allowance.of_task(task(**constraints), Limits())
+    with pytest.raises(InvalidTask, match=named):
+        check_constraints(task(**constraints))
+
+
+def test_an_address_may_come_without_brackets() -> None:
+    allowance = Allowance.of_task(task(allowed_domains=["2606:4700::1111"]), Limits())
+    assert allowance.hosts == ("[2606:4700::1111]",)
+
+
+async def test_limits_beyond_the_machine_are_told_to_the_agent_and_not_tried_again() -> None:
+    trajectory, _ = await episode(runs("print(1)"), finishes(), task=task(limits={"memory_mb": 10**9}))
+    assert trajectory.steps[0].error_type == "system_error"
+    assert "The limit memory_mb is 1000000000, and this machine has" in (
+        trajectory.steps[0].error_message or ""
+    )
 
 
 async def test_an_episode_runs_under_its_task_s_limits() -> None:

@@ -92,11 +92,66 @@ async def test_bad_arguments_cost_no_slot(pool: SandboxPool, arguments: dict[str
     assert len(launchers()) <= before + 1
 
 
-async def test_bad_pools() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        SandboxPool(slots=0)
-    with pytest.raises(ValueError, match="no sandbox backend 'docker'"):
-        SandboxPool(backend="docker")
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"slots": 0}, ValueError, "slots is 0. Give .* at least 1"),
+        ({"slots": 10**9}, ValueError, "slots is 1000000000. Give .* at most 10000"),
+        ({"slots": "4"}, ValueError, "slots is '4'. Give a whole number"),
+        ({"slots": True}, ValueError, "slots is True"),
+        ({"backend": "docker"}, ValueError, "no sandbox backend 'docker'"),
+        ({"backend": None}, ValueError, "no sandbox backend None"),
+        ({"minimum": "seccomp"}, TypeError, "minimum is 'seccomp'. Give a list"),
+        ({"minimum": {"secomp"}}, ValueError, "no protection secomp. They are: .*seccomp"),
+        ({"allow_private": "shop.test"}, TypeError, "allow_private is 'shop.test'. Give a list"),
+        ({"allow_private": ["*"]}, ValueError, "every private network. Name hosts"),
+        ({"allow_private": ["10.0.0.0/8"]}, ValueError, "'10.0.0.0/8' is not a host name"),
+    ],
+)
+async def test_bad_pools(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        SandboxPool(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"code": 5}, "code is 5. Give the text"),
+        ({"shell": ["ls", "-l"]}, r"shell is \['ls', '-l'\]. Give the text"),
+        ({"argv": "ls -l"}, "argv is 'ls -l'. Give a list"),
+        ({"argv": ["head", 5]}, "argv holds 5. Give words"),
+        ({"code": "", "outputs": "*.csv"}, r"outputs is '\*.csv'. Give a list, such as outputs="),
+        ({"code": "", "hosts": "example.org"}, "hosts is 'example.org'. Give a list"),
+        ({"code": "", "hosts": [5]}, "hosts holds 5"),
+        ({"code": "", "files": {"a": "text"}}, r"The file 'a' is given as str. Give bytes, text.encode\(\)"),
+        ({"code": "", "files": {"a": 5}}, "The file 'a' is given as int. Give bytes"),
+        ({"code": "", "files": {5: b""}}, "path of a file is 5"),
+        ({"code": "", "files": ["a"]}, r"files is \['a'\]. Give paths and their bytes"),
+        ({"code": "", "limits": {"memory_mb": 64}}, r"limits is \{'memory_mb': 64\}. Give sandbox.Limits"),
+    ],
+)
+async def test_arguments_of_a_wrong_type(pool: SandboxPool, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        await pool.run(**arguments)
+    opening = {name: arguments[name] for name in arguments.keys() & {"files", "limits", "hosts"}}
+    if opening:
+        with pytest.raises(TypeError, match=words):
+            await pool.session(**opening).__aenter__()
+
+
+async def test_an_unknown_profile_names_those_there_are(pool: SandboxPool) -> None:
+    with pytest.raises(ValueError, match=r"no profile 'numpy'. Use one of plain.*, or give sandbox.prof"):
+        await pool.run(code="", profile="numpy")
+
+
+async def test_steps_and_files_of_a_wrong_type(pool: SandboxPool) -> None:
+    async with pool.session() as session:
+        for code in (5, None):
+            with pytest.raises(TypeError, match="Give the text"):
+                await session.step(code)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="The file 'a' is given as str"):
+            await session.write("a", "text")  # type: ignore[arg-type]
+        assert (await session.step("1")).ok
 
 
 # Files.

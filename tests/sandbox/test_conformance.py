@@ -46,6 +46,10 @@ class Example:
 SMALL = Limits(tmp_mb=4, inodes=200)
 """Limits that are crossed at once. One pair for all, as slots of other sizes have to be made first."""
 
+NO_PACKAGES_OF_THE_HOST = (
+    "all(os.listdir(path) == ['sandbox.pth'] for path in sys.path if path.endswith('-packages'))"
+)
+
 CODE = [
     Example("prints", "print('hello'); print(6 * 7)", "hello\n42\n"),
     Example("empty", ""),
@@ -139,6 +143,8 @@ CODE = [
     Example("is at home", "import os, tempfile\nhome = os.environ['HOME']\nprint(os.getcwd() == home =="
             " tempfile.gettempdir() == os.path.expanduser('~'), home)", "True /tmp\n",
             needs="mount_namespace"),
+    Example("looks for the host's packages", f"import os, sys\nprint({NO_PACKAGES_OF_THE_HOST})", "True\n",
+            needs="mount_namespace"),
     Example("is a script", "import sys; print(__name__, sys.argv[1:], __doc__, '__file__' in dir())",
             "__main__ [] None False\n"),
     Example("sees this environment",
@@ -222,6 +228,9 @@ LIMITS_AND_WALLS = [
 
 SHELL = [
     Example("true", "true"),
+    Example("starts an interpreter that looks for the host's packages",
+            f'python3 -c "import os, sys; print({NO_PACKAGES_OF_THE_HOST})"', "True\n",
+            needs="mount_namespace"),
     Example("pipes", "printf 'b\\na\\n' | sort | tr ab AB; exit 4", "A\nB\n", "runtime_error", 4),
     Example("breaks a pipe", "yes | head -1", "y\n"),
     Example("misses a command", "no_such_command", "", "missing_dependency", 127),
@@ -309,6 +318,12 @@ async def test_every_host_agrees(
 )
 async def test_argv(host: Any, argv: list[str], stdout: str, status: Status, exit_code: int) -> None:
     check(Example(f"{argv}", "", stdout, status, exit_code), await host.run(argv=argv))
+
+
+async def test_code_has_the_standard_library_and_the_layers_on_its_path_and_nothing_else(host: Any) -> None:
+    code = "import sys; print([path for path in sys.path if path.endswith('-packages')])"
+    for fresh in (False, True):
+        assert (await host.run(code=code, fresh=fresh)).stdout == "[]\n"
 
 
 async def test_files_come_out_alike(host: Any) -> None:

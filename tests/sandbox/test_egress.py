@@ -158,7 +158,21 @@ def test_an_entry_grants_these_and_not_those(entry: str, granted: list[str], ref
         host, _, port = text.rpartition(":")
         literal = host.strip("[]") if re.fullmatch(r"\[.*\]|[\d.]+", host) else "1.1.1.1"
         reason = policy.check(host, int(port), [literal])
-        assert reason == (None if text in granted else f"{normal_host(host)}:{port} not granted")
+        refusal = f"{normal_host(host)}:{port} not granted"
+        assert reason is None if text in granted else (reason or "").startswith(refusal)
+
+
+def test_a_refused_port_says_how_it_is_granted() -> None:
+    policy = EgressPolicy(granted=("a.test",))
+    reason = "a.test:8080 not granted: on this port it must be granted as a.test:8080"
+    assert policy.check_name("a.test", 8080) == reason
+
+
+def test_a_private_address_says_what_opens_it_but_for_metadata() -> None:
+    policy = EgressPolicy(granted=("*",))
+    reason = "is a private address, which is reached only where allow_private names the host"
+    assert (policy.check("10.0.0.1", 80, ["10.0.0.1"]) or "").endswith(reason)
+    assert "allow_private" not in (policy.check("a.test", 80, ["169.254.169.254"]) or "")
 
 
 @pytest.mark.parametrize(
@@ -485,7 +499,8 @@ async def test_a_host_that_is_not_granted_is_refused_unasked_with_the_way_to_gra
         "example.com:80 not granted",
         "example.com:443 not granted",
         "0x7f.1:80 is an address that is not in its canonical form",
-        f"{r.site.replace('site', 'inner')} resolves to 127.0.0.1, a loopback address",
+        f"{r.site.replace('site', 'inner')} resolves to 127.0.0.1, a loopback address"
+        ", which is reached only where allow_private names the host",
     ]
     assert asked == ["inner.test"]
 
@@ -765,12 +780,12 @@ async def main():
 asyncio.run(main())
 """
     out = json.loads(await in_network_namespace(script))
-    assert [text.split("\r\n\r\n")[1].split("\n")[0] for text in out["said"]] == [
-        "public",
-        "rebind.test:80 resolves to 10.0.0.1, a private address",
-        "rebind.test:80 resolves to 10.0.0.1, a private address",
-        "public",
-    ]
+    refused = (
+        "rebind.test:80 resolves to 10.0.0.1, a private address"
+        ", which is reached only where allow_private names the host"
+    )
+    bodies = [text.split("\r\n\r\n")[1].split("\n")[0] for text in out["said"]]
+    assert bodies == ["public", refused, refused, "public"]
     assert out["asked"] == ["rebind.test"] * 4
     assert len(out["blocked"]) == 2
 

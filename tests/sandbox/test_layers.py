@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import SandboxPool, profile_of
 from sandbox.errors import SandboxError, SandboxUnavailable
-from sandbox.layers import build_layer, find_layer, list_layers, remove_unused
+from sandbox.layers import build_layer, find_layer, list_layers, main, remove_unused
 from sandbox.requirements import JAIL_PYTHON
 
 SETUID = (stat.S_IFREG | 0o4755) << 16  # a file's mode in a zip archive
@@ -231,5 +232,40 @@ def test_the_command_builds_once_and_says_so_in_one_line(wheels: Path, layers: P
     assert "is there" in second.stdout
     assert [len(done.stdout.splitlines()) for done in (first, second, listed)] == [1, 1, 1]
     assert [done.stderr for done in (first, second, listed)] == ["", "", ""]
+    assert listed.stdout.endswith(": greet; 1 packages, 0 MB\n")
     assert failed.returncode == 1
-    assert failed.stderr.startswith("layers: ")
+    assert failed.stderr.startswith(
+        f"layers: The requirements file {layers}/nothing.txt cannot be read: No such"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("greet\n-e .\n", "'-e .' is not a package"), ("# none\n", "names no package")]
+)
+def test_a_bad_requirements_file_is_named(
+    layers: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    file = layers.parent / "bad.txt"
+    file.write_text(text)
+    assert main(["--folder", str(layers), "build", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"layers: The requirements file {file}: ")
+    assert words in said
+
+
+def test_a_list_of_no_layers_says_how_to_build_one(layers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--folder", str(layers), "list"]) == 0
+    assert f"No layer is built in {layers}." in capsys.readouterr().err
+
+
+async def test_code_runs_with_a_layer_of_one_s_own(wheels: Path, layers: Path) -> None:
+    file = layers.parent / "greet.txt"
+    file.write_text("greet\n")
+    with pytest.raises(SandboxUnavailable, match=f"layers build {file}"):
+        profile_of(file, layers)
+    for place in layers.parents[:2]:
+        place.chmod(0o755)
+    build_layer(file.read_text(), folder=layers)
+    async with SandboxPool(slots=1) as pool:
+        result = await pool.run(code="import greet; print(greet.WORD)", profile=profile_of(file, layers))
+    assert result.stdout == "hello\n", result

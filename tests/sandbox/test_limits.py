@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from sandbox import Limits, SandboxPool
+from sandbox.contracts import LEAST
 from sandbox.slot import STOP_SECONDS
 from tests.sandbox.conftest import ON_ONE_LOOP, alive
 
@@ -272,14 +273,32 @@ def shared_memory_of_children() -> float:
 @pytest.mark.parametrize("name", Limits.__dataclass_fields__)
 @pytest.mark.parametrize("value", [0, -1, math.inf, math.nan])
 async def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"The limit {name} is .*above zero"):
+    with pytest.raises(ValueError, match=f"The limit {name} is .*Give a (whole )?number"):
         Limits(**{name: value})
+
+
+@pytest.mark.parametrize("name", Limits.__dataclass_fields__)
+@pytest.mark.parametrize("value", ["64", True, None, {}, 1j])
+async def test_a_limit_that_is_no_number_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"The limit {name} is .*Give a (whole )?number"):
+        Limits(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [*LEAST.items(), ("memory_mb", 1), ("processes", 1), ("tmp_mb", 1)]
+)
+async def test_with_the_least_limits_something_runs(pool: SandboxPool, name: str, least: int) -> None:
+    limits = Limits(**{name: least})
+    for way in ({"code": "print(1)"}, {"code": "print(1)", "fresh": True}, {"shell": "echo 1"}):
+        assert (await pool.run(**way, limits=limits)).stdout == "1\n"
+    with pytest.raises(ValueError, match=f"The limit {name} is {least - 1}. Give a whole number"):
+        Limits(**{name: least - 1})
 
 
 @pytest.mark.parametrize("name", Limits.__dataclass_fields__.keys() - {"wall_seconds"})
 async def test_a_limit_that_is_no_whole_number_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"The limit {name} is 2.5.*whole"):
-        Limits(**{name: 2.5})
+        Limits(**{name: 2.5})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,17 @@ async def test_figures_left_open_come_out_as_pictures(pool: SandboxPool) -> None
         assert result.status == "runtime_error"
         assert [figure.startswith(PNG) for figure in result.figures] == [True, True]
         assert result.files == ()
+
+
+@SCIENCE
+@pytest.mark.parametrize("way", ["code", "shell"])
+async def test_the_layer_comes_after_the_standard_library_and_instead_of_the_host_s_packages(
+    pool: SandboxPool, way: str
+) -> None:
+    code = (
+        "import os, sys, six; paths = [p for p in sys.path if os.path.isdir(p)];"
+        " print(six.__file__.startswith('/opt/layers/'),"
+        " paths.index(os.path.dirname(six.__file__)) > paths.index(os.path.dirname(os.__file__)))"
+    )
+    result = await pool.run(code=code) if way == "code" else await pool.run(shell=f'python3 -c "{code}"')
+    assert result.stdout == "True True\n", result

@@ -616,3 +616,54 @@ async def test_figures_of_a_step_come_out_as_pictures(pool: SandboxPool) -> None
         assert [figure.startswith(PNG) for figure in drawn.figures] == [True, True], drawn
         assert (await session.step("1")).figures == ()
         assert (await session.run(code="import matplotlib.pyplot as plt; plt.plot([1])")).figures
+
+
+BURN = "import time\nuntil = time.process_time() + {}\nwhile time.process_time() < until: pass\n"
+DETACHED = """
+import os, time
+if os.fork() == 0:
+    if os.fork() == 0:
+        x = bytearray(90 << 20)
+        exec({burn!r})
+        {end}
+    os._exit(0)
+time.sleep(1.5)
+"""
+KILLS_ITSELF = "import os; os.kill(os.getpid(), 9)"
+
+
+async def test_a_run_after_a_session_begins_to_count_anew() -> None:
+    async with SandboxPool(slots=1) as pool:
+        async with pool.session() as session:
+            await session.step(f"x = bytearray(90 << 20)\n{BURN.format(1.2)}")
+        result = await pool.run(code=KILLS_ITSELF, limits=Limits(cpu_seconds=1))
+    assert (result.status, result.signal) == ("crashed", 9), result
+    assert result.cpu_seconds < 0.5, result
+    assert result.peak_memory_mb < 60, result
+
+
+async def test_a_run_in_a_session_does_not_count_what_steps_left(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(cpu_seconds=1, memory_mb=200)) as session:
+        for end in ("os._exit(0)", "time.sleep(60)"):
+            await session.step(DETACHED.format(burn=BURN.format(0.7), end=end))
+            result = await session.run(code=KILLS_ITSELF)
+            assert (result.status, result.signal) == ("crashed", 9), result
+            assert result.cpu_seconds < 0.4, result
+        assert (await session.step("1")).ok
+
+
+async def test_a_step_that_crosses_its_cpu_time_reports_only_its_own(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(cpu_seconds=1)) as session:
+        for _ in range(2):
+            assert (await session.step(BURN.format(0.7))).ok
+        result = await session.step("while True: pass")
+        assert result.status == "cpu_limit"
+        assert 0.9 <= result.cpu_seconds < 1.6, result
+
+
+async def test_a_step_that_ends_its_interpreter_at_once_used_next_to_nothing(pool: SandboxPool) -> None:
+    async with pool.session(limits=Limits(cpu_seconds=1)) as session:
+        for _ in range(2):
+            await session.step(BURN.format(0.7))
+        result = await session.step(KILLS_ITSELF)
+    assert (result.status, result.cpu_seconds < 0.5) == ("crashed", True), result

@@ -166,6 +166,12 @@ async def test_the_deployment_opens_private_hosts_and_grants_no_others(url: str,
     assert bool(Guard((), allow_private=allow_private).refusal("http://10.0.0.8/")) is True
 
 
+async def test_a_star_among_the_allowed_domains_stands_for_every_public_host() -> None:
+    guard = Guard.of_task(web_task(allowed_domains=["*"]))
+    assert guard.refusal("https://example.org/") == ""
+    assert "private" in guard.refusal("http://127.0.0.1/")
+
+
 async def test_allowed_domains_that_are_no_list_fail_the_task_with_the_way_out(pool: BrowserPool) -> None:
     with pytest.raises(ToolError, match="must be a list of host names"):
         async with pool.page(web_task(allowed_domains="example.com")):
