@@ -175,7 +175,10 @@ async def test_one_episode_runs_however_little_memory_there_is_and_others_after_
 
 
 async def test_a_grader_never_waits_for_memory() -> None:
-    async with BrowserPool(start_url=SHOP, memory_mb=1) as pool, pool.page(web_task()):
-        async with pool.grading_page() as page:
-            await page.goto(SHOP)
-            assert "Welcome to The Shop" in await page.title()
+    async with (
+        BrowserPool(start_url=SHOP, memory_mb=1) as pool,
+        pool.page(web_task()),
+        pool.grading_page() as page,
+    ):
+        await page.goto(SHOP)
+        assert "Welcome to The Shop" in await page.title()
