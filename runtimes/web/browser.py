@@ -47,7 +47,8 @@ class BrowserPool:
     `memory_mb` bounds what browser and driver use together, by default half of what is available. The bundled
     shop, `http://shop.test/` to every page, and `sites` are served beside it. `allow_private` are the private
     hosts and addresses that every task may open; `observation` says whether an agent sees the whole page
-    after each action, or what changed of it. One pool serves one event loop.
+    after each action, or what changed of it. With `tracing` each episode's context is traced
+    (`WebPage.tracing`). One pool serves one event loop.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class BrowserPool:
         *,
         observation: Literal["full", "diff"] = "full",
         screenshots: ScreenshotStore | None = None,
+        tracing: bool = False,
         sites: Sequence[LocalSite] = (),
         allow_private: tuple[str, ...] = (),
         memory_mb: int | None = None,
@@ -66,6 +68,7 @@ class BrowserPool:
     ) -> None:
         self._observation = observation
         self._screenshots = screenshots
+        self._tracing = tracing
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
@@ -130,6 +133,8 @@ class BrowserPool:
                     action_seconds=self._action_seconds,
                     screenshots=self._screenshots,
                 )
+                if self._tracing:
+                    await page.tracing.start()
                 await page.start(start_url)
             yield page
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MAX_EVENTS = 50
 """How many of each kind a step keeps; a page can make them faster than anybody reads."""
 
-MAX_NOTICES = 10
+MAX_NOTICES = 20
 
 
 @dataclass

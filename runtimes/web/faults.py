@@ -41,7 +41,6 @@ _KINDS: dict[str, _Kind] = {
 }
 
 _REASONS = (
-    ("locator resolved to <option", "wrong_element"),
     ("intercepts pointer events", "covered"),
     ("element is not stable", "moving"),
     ("element is not visible", "not_visible"),
@@ -72,8 +71,6 @@ _REFUSALS = (
 )
 """What Playwright's first line says where it does not even try, or the browser could not."""
 
-_OPTION = "It is an option of a list: use select with the list's ref."
-
 
 def fault(error_class: str, message: str, remedy: str = "") -> ToolError:
     """A ToolError of a class of `WebRecord.error_class`."""
@@ -91,8 +88,7 @@ def fault_of(what: str, error: Exception, *, otherwise: str = "other") -> ToolEr
     for line in reversed(lines[1:]):
         for marker, error_class in _REASONS:
             if marker in line:
-                remedy = _OPTION if error_class == "wrong_element" else ""
-                return fault(error_class, f"{what} failed: {_short(line)}.", remedy)
+                return fault(error_class, f"{what} failed: {_short(line)}.")
     return fault(otherwise, f"{what} failed: {_short(first)}.")
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from runtimes.errors import ToolError
 from runtimes.web.faults import fault
-from runtimes.web.watch import MAX_PAGES, Watch
+from runtimes.web.watch import MAX_DOCUMENTS, MAX_PAGES, Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -47,6 +47,8 @@ async def open_address(watch: Watch, page: Page, url: str, ms: float) -> None:
             raise refused(watch, watch.refused_document) from None
         if watch.large_document:
             raise too_large(watch) from None
+        if watch.documents >= MAX_DOCUMENTS:
+            raise await close_loop(watch, page) from None
         if "net::ERR_" in str(error):
             # Chromium's error page comes a little later and would break off the next navigation.
             with suppress(PlaywrightTimeout):
@@ -63,6 +65,13 @@ def proxys_fault(watch: Watch, url: str) -> ToolError | None:
         return None
     error_class, reason = found
     return fault(error_class, f"{url} could not be opened: {reason}.")
+
+
+async def close_loop(watch: Watch, page: Page) -> ToolError:
+    """Close a page that leads on to others without end: it would break off every way out of it."""
+    url = page.url
+    await page.close()
+    return fault("redirect_loop", f"The page led on to others without end, last to {url}, and was closed.")
 
 
 def too_large(watch: Watch) -> ToolError:

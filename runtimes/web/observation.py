@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runtimes.web import changes, supplement
-from runtimes.web.snapshot import BUDGET, refs, without_refs
+from runtimes.web.snapshot import BUDGET, refs, split_ref, without_refs
 from runtimes.web.view import View, view
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Frame, Page
+    from playwright.async_api import BrowserContext, Frame, Locator, Page
 
 TITLE_SECONDS = 0.5
 """The longest another tab may take to tell its title."""
+
+ONLY_CHANGES = "(only what changed is shown; the rest and its refs are as before)"
+"""Stands before the changes where they are all that an observation shows."""
 
 _REMEMBERED = 3
 """Observations whose refs are still known by name once they are stale."""
@@ -73,7 +76,8 @@ class Observer:
         self._mode = mode
         self._last: _Seen | None = None
         self._snapshots: deque[str] = deque(maxlen=_REMEMBERED)
-        self._frames: dict[str, Frame] = {}
+        self._looked_at = ""
+        self._frames: dict[str, Page | Frame] = {}
 
     async def install(self) -> None:
         """Prepare the context; before its first page."""
@@ -87,33 +91,44 @@ class Observer:
         looked, tab_lines = await asyncio.gather(self._look(page), _tab_lines(page, tabs))
         last, now = self._last, _Seen.of(page, looked)
         self._last = now
+        self._snapshots.append(now.snapshot)
         hunks = _hunks(last, now)
         changed = None if last is None else _has_changed(last, now)
         body = ""
-        if self._mode == "diff" and last is not None and hunks is not None:
-            body = _changes_alone(last, now, hunks)
+        # A page that was scrolled may show what it did not before.
+        if self._mode == "diff" and last is not None and hunks is not None and last.scroll == now.scroll:
+            body = _changes_alone(last, now, hunks, self._budget)
         head = [*notices, f"URL: {now.url}", f"Title: {now.title}", *tab_lines, *_position(now)]
-        head += _change_lines(last, now, hunks, changed)
-        text = "\n".join([*head, "", body or looked.fitted(self._budget)])
+        head += _change_lines(last, now, hunks, changed, shown=bool(body))
+        body = body or looked.fitted(self._budget) or "(there is nothing to read or click)"
+        text = "\n".join([*head, "", body])
         return Observation(text, now.snapshot, now.url, now.title, changed)
 
     async def present_refs(self, page: Page) -> dict[str, str]:
         """The refs an observation would show now, each with what it stands for, such as 'button "Search"'."""
         return refs((await self._look(page)).whole)
 
+    def locator(self, page: Page, ref: str) -> Locator | None:
+        """Finds the element of a ref, if it is still there; None where its frame is gone.
+
+        Raises ValueError for what is no ref.
+        """
+        prefix, identity = split_ref(ref)
+        if identity.startswith("e"):
+            return page.locator(f"aria-ref={ref}")
+        frame = self._frames.get(prefix)
+        return frame.locator(f"{supplement.ENGINE}={identity}") if frame is not None else None
+
     def remembered(self, ref: str) -> str:
         """What `ref` stood for in the last observations that showed it; empty where none did."""
-        known = (refs(snapshot).get(ref, "") for snapshot in reversed(self._snapshots))
+        known = (refs(s).get(ref, "") for s in (self._looked_at, *reversed(self._snapshots)))
         return next(filter(None, known), "")
-
-    def frame(self, page: Page, prefix: str) -> Page | Frame | None:
-        """Where refs with this prefix ("", "f1") are to be looked for; None where there is no such frame."""
-        return self._frames.get(prefix) if prefix else page
 
     async def _look(self, page: Page) -> View:
         looked = await view(page, self._budget)
-        self._frames = {report.prefix or "": frame for frame, report in looked.frames.items()}
-        self._snapshots.append(looked.whole)
+        self._frames = {report.prefix: frame for frame, report in looked.frames.items()}
+        self._frames[looked.main.prefix] = page
+        self._looked_at = looked.whole
         return looked
 
 
@@ -133,7 +148,7 @@ def _has_changed(last: _Seen, now: _Seen) -> bool:
 
 
 def _change_lines(
-    last: _Seen | None, now: _Seen, hunks: list[changes.Hunk] | None, changed: bool | None
+    last: _Seen | None, now: _Seen, hunks: list[changes.Hunk] | None, changed: bool | None, shown: bool
 ) -> Iterator[str]:
     if last is None:
         return
@@ -150,16 +165,17 @@ def _change_lines(
         parts = ["address" if last.url != now.url else "", "title" if last.title != now.title else ""]
         parts += [changes.counted(hunks)] if hunks else []
         yield f"Changed: {', '.join(filter(None, parts))}"
-        lines = changes.lines_of(hunks, last.snapshot.split("\n"))
-        yield from (_short(line) for line in lines[:_FEW_CHANGES])
+        if not shown:
+            lines = changes.lines_of(hunks, last.snapshot.split("\n"))
+            yield from (_short(line) for line in lines[:_FEW_CHANGES])
 
 
-def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk]) -> str:
-    """The changes with a line around them, where they are less than half of the page."""
+def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk], budget: int) -> str:
+    """The changes with a line around them; nothing where they are half of the page or beyond the budget."""
     lines = "\n".join(changes.lines_of(hunks, last.snapshot.split("\n"), context=1))
-    if len(lines) * 2 > len(now.snapshot):
+    if len(lines) > min(len(now.snapshot) / 2, budget):
         return ""
-    return f"(only what changed is shown; the rest and its refs are as before)\n{lines}".rstrip()
+    return f"{ONLY_CHANGES}\n{lines}".rstrip()
 
 
 def _position(now: _Seen) -> Iterator[str]:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtimes.web.deadlines import context_died, guarded
-from runtimes.web.faults import fault, fault_of
-from runtimes.web.navigation import proxys_fault, too_large
-from runtimes.web.watch import MAX_DOCUMENT_BYTES, Watch
+from runtimes.web.faults import fault_of
+from runtimes.web.navigation import close_loop, proxys_fault, too_large
+from runtimes.web.watch import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -19,7 +19,6 @@ LOAD_SECONDS = 3.0
 """The longest wait for what a parsed document still loads, and for an action's own calls."""
 
 _ROUNDS = 5
-_MAX_DOCUMENTS = 4
 _FRAMES = 8
 
 _UNTIL_QUIET = """() => new Promise(done => {
@@ -48,7 +47,6 @@ async def settle(
     """
     from playwright.async_api import Error
 
-    documents = 0
     async with guarded(
         watch,
         "waiting for the page",
@@ -60,7 +58,6 @@ async def settle(
             page = await watch.live_page()
             try:
                 if watch.new_document:
-                    documents += 1
                     await _load(watch, page, navigation_seconds)
                 resting(page)
                 stirred = await _until_quiet(page)
@@ -85,8 +82,8 @@ async def settle(
         raise unreached
     if watch.navigation_fault:
         raise fault_of("opening the page", ConnectionError(watch.navigation_fault))
-    if documents > _MAX_DOCUMENTS:
-        raise fault("redirect_loop", f"The page leads on to others without end; last to {watch.page.url}.")
+    if watch.documents >= MAX_DOCUMENTS:
+        raise await close_loop(watch, watch.page)
 
 
 async def _load(watch: Watch, page: Page, navigation_seconds: float) -> None:

@@ -9,50 +9,17 @@ from typing import NamedTuple
 BUDGET = 12_000
 """Characters a page may take of an observation; a page beyond it is shown as far as the viewport reaches."""
 
-_BOX = re.compile(r" \[box=(-?\d+),(-?\d+),(\d+),(\d+)\]")
-
-
 _KEY = r"""^( *- '?[\w#.-]+(?: "(?:[^"\\]|\\.)*")?(?: \[[^\]]*\])*?)"""
 """Of a line: the role, the name, attributes as far as needed. Text that only looks like one comes later."""
 
 _REF = re.compile(_KEY + r" \[ref=(\w+)\]", re.MULTILINE)
+_PARTS = re.compile(r"(f[0-9]+)?([ex][0-9]+)")
 _ACTIVE = re.compile(_KEY + r" \[active\]", re.MULTILINE)
 
 
 class Viewport(NamedTuple):
     width: int
     height: int
-
-
-def in_viewport(snapshot: str, viewport: Viewport) -> str:
-    """The lines of a snapshot taken with boxes whose element is in the viewport, and their ancestors.
-
-    A line without a box (text, a link's address) goes with the element it belongs to. The boxes themselves
-    are left out; a first line says how many lines are not shown.
-    """
-    lines = snapshot.split("\n")
-    shown = [False] * len(lines)
-    ancestors: list[tuple[int, int, bool, tuple[int, int]]] = []
-    for i, line in enumerate(lines):
-        indent = len(line) - len(line.lstrip())
-        while ancestors and ancestors[-1][1] >= indent:
-            ancestors.pop()
-        visible, origin = (ancestors[-1][2], ancestors[-1][3]) if ancestors else (True, (0, 0))
-        if box := _BOX.search(line):
-            x, y, width, height = map(int, box.groups())
-            x, y = x + origin[0], y + origin[1]
-            visible = x < viewport.width and y < viewport.height and x + width > 0 and y + height > 0
-            if line.lstrip().startswith("- iframe"):
-                origin = (x, y)
-        ancestors.append((i, indent, visible, origin))
-        if visible:
-            for index, *_ in ancestors:
-                shown[index] = True
-    kept = [_BOX.sub("", line) for line, keep in zip(lines, shown, strict=True) if keep]
-    hidden = len(lines) - len(kept)
-    return "\n".join(
-        [f"(long page: {hidden} lines outside the viewport not shown; scroll to see them)", *kept]
-    )
 
 
 def cut(text: str, budget: int, remedy: str) -> str:
@@ -62,6 +29,14 @@ def cut(text: str, budget: int, remedy: str) -> str:
     end = text.rfind("\n", 0, budget)
     end = end if end > budget // 2 else budget
     return f"{text[:end]}\n(cut: {len(text) - end} more characters not shown; {remedy})"
+
+
+def split_ref(ref: str) -> tuple[str, str]:
+    """A ref's frame ("" or "f1") and its number there ("e12", "x3"). Raises ValueError for what is no ref."""
+    parts = _PARTS.fullmatch(ref)
+    if parts is None:
+        raise ValueError(f"{ref!r} is not a ref")
+    return parts[1] or "", parts[2]
 
 
 def refs(snapshot: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 //   supplement=page      a detached element whose text tells of the frame, as JSON: supplement.FrameReport
 //   supplement=viewport  the same, with the aria refs that are in the frame's viewport
 //   supplement=x3        the element that the last report called x3
-//   ... >> supplement=path  a detached element whose text is a CSS path to the element before
+//   E >> supplement=about     the same of the element E: supplement.Whereabouts
 // Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
 (() => {
   const ASK = '__TOKEN__-ask';
@@ -68,7 +68,7 @@
 
   const boxOf = element => {
     const { x, y, width, height } = element.getBoundingClientRect();
-    return [x, y, width, height].map(Math.round);
+    return [x, y, width, height];
   };
 
   // A styled checkbox is drawn by its label, with the real one out of sight.
@@ -91,6 +91,7 @@
       if (element.isContentEditable) return element.parentElement?.isContentEditable ? '' : 'editable';
       if (element.localName === 'label' && !listening.has(element)) return standsIn(element) ? 'clickable' : '';
       if (element.localName === 'input' && element.type === 'file') return 'file';
+      if (element.draggable && !listening.has(element)) return 'draggable';
       if (!element.hasAttribute('tabindex') || element.tabIndex >= 0) return delegates(element) ? '' : 'clickable';
     }
     if (listening.has(element)) return delegates(element) ? '' : 'clickable';
@@ -145,7 +146,7 @@
     const shape = element instanceof SVGGeometryElement;
     return {
       id, kind, refs: equivalentRefs(element), around: refsAround(element),
-      tag: tagOf(element), name: nameOf(element), box: boxOf(element), visible: inViewport(element),
+      tag: tagOf(element), name: nameOf(element), box: boxOf(element).map(Math.round), visible: inViewport(element),
       checked: control?.checked === true, fill: shape ? getComputedStyle(element).fill : '',
     };
   };
@@ -179,10 +180,10 @@
       const kind = kindOf(element, listening, marked);
       if (kind === '' || (element === root && kind !== 'editable')) continue;
       if (kind !== 'file' && !canBeHit(element)) continue;
-      if (found.length < MOST) found.push(entry(element, kind));
+      if (found.length < MOST || inViewport(element)) found.push(entry(element, kind));
       else omitted++;
     }
-    return { prefix, visible, omitted, clickables: found };
+    return { prefix: prefix ?? '', visible, omitted, clickables: found };
   };
 
   const focused = () => {
@@ -229,6 +230,12 @@
     return steps.join(' > ');
   };
 
+  // A frame's place in the page is for the browser to say.
+  const whereabouts = element => ({
+    path: pathOf(element),
+    box: window === top && element.getClientRects().length > 0 ? boxOf(element) : null,
+  });
+
   const told = text => {
     const element = document.implementation.createHTMLDocument('').createElement('p');
     element.textContent = text;
@@ -238,7 +245,7 @@
   return {
     queryAll(root, body) {
       if (body === 'page' || body === 'viewport') return told(JSON.stringify(report(body === 'viewport')));
-      if (body === 'path') return told(pathOf(root));
+      if (body === 'about') return told(JSON.stringify(whereabouts(root)));
       const element = listed.get(body);
       return element?.isConnected ? [element] : [];
     },

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Frame, Page, Playwright
+    from playwright.async_api import BrowserContext, Frame, Locator, Page, Playwright
 
 ENGINE = "supplement"
 FRAME_SECONDS = 1.0
 """The longest a frame inside the page may take; one that takes longer is left out."""
 
 _UNNUMBERED = 1000
-"""Playwright's numbers of frames stay below; those it gave no ref to are counted from here."""
+"""Playwright's numbers of frames stay below; frames in which it gave no ref are counted from here."""
 
 
 class Clickable(msgspec.Struct, frozen=True):
@@ -51,8 +51,7 @@ class FrameReport(msgspec.Struct):
     """One frame, as `supplement.js` saw it.
 
     `document` differs for every document loaded; `text` is that of one without a body, else None; `scroll`
-    is offset, height seen and height in all; `prefix` is Playwright's of the frame's refs, None where it gave
-    none.
+    is offset, height seen and height in all; `prefix` begins the frame's refs.
     """
 
     document: str
@@ -60,11 +59,18 @@ class FrameReport(msgspec.Struct):
     seen: bool
     text: str | None
     scroll: tuple[int, int, int]
-    prefix: str | None
+    prefix: str
     visible: list[str]
     omitted: int
     focus: str
     clickables: list[Clickable]
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """A CSS path to an element of a document, and its box in the page's viewport; None for one in a frame."""
+
+    path: str
+    box: tuple[float, float, float, float] | None
 
 
 async def register(playwright: Playwright) -> None:
@@ -98,9 +104,14 @@ async def report_frames(page: Page, *, viewport: bool = False) -> dict[Frame, Fr
     reports = await asyncio.gather(*map(report, frames))
     found = {f: r for f, r in zip(frames, reports, strict=True) if r is not None and r.seen}
     for number, told in enumerate(found.values(), _UNNUMBERED):
-        if told.prefix is None:
-            told.prefix = f"f{number}"
+        told.prefix = told.prefix or f"f{number}"
     return found
+
+
+async def whereabouts(locator: Locator, seconds: float) -> Whereabouts:
+    """Raises Playwright's TimeoutError where the element has gone."""
+    told = await locator.locator(f"{ENGINE}=about").text_content(timeout=seconds * 1000)
+    return msgspec.json.decode(told or "{}", type=Whereabouts)
 
 
 def new_to_the_agent(report: FrameReport, refs: Collection[str]) -> list[Clickable]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from runtimes.errors import ToolError
 from runtimes.web.observation import Observer
-from runtimes.web.supplement import ENGINE
+from runtimes.web.supplement import Whereabouts, whereabouts
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-BOX_SECONDS = 1.0
+_GONE_SECONDS = 1.0
+"""How long Playwright looks for an element that was there a moment ago."""
+
 _NEAREST = 3
 _LONGEST = 100
 _LIKE = 0.6
@@ -25,7 +27,6 @@ _LIKE = 0.6
 _ENTER_FRAME = " >> internal:control=enter-frame >> "
 _GONE = ("No element matching", "Invalid frame", "Frame was detached")
 
-_REF = re.compile(r"(f\d+)?(e\d+|x\d+)")
 _ELEMENT = re.compile(r'(?P<role>[\w#.-]*)(?: ?"(?P<name>(?:[^"\\]|\\.)*)")?')
 
 
@@ -56,23 +57,18 @@ class Target:
 async def find_target(page: Page, observer: Observer, ref: str) -> Target:
     """What `ref` stands for now; waits for nothing. Raises StaleRef, and Playwright's errors as they are."""
     name = ref.strip().removeprefix("[").removesuffix("]").removeprefix("ref=")
-    parts = _REF.fullmatch(name)
-    if parts is None:
-        raise await _not_a_ref(page, observer, ref)
-    locator = _locator(page, observer, parts[1] or "", parts[2])
+    try:
+        locator = observer.locator(page, name)
+    except ValueError:
+        raise await _not_a_ref(page, observer, ref) from None
     normalised = await _normalised(locator) if locator is not None else None
     if locator is None or normalised is None:
         raise await _stale(page, observer, name)
-    selector, box = await asyncio.gather(_exact(locator, normalised), _box(locator))
-    return Target(name, locator, selector, box)
-
-
-def _locator(page: Page, observer: Observer, prefix: str, identity: str) -> Locator | None:
-    """None where there is no such frame; Playwright itself finds the frame of an aria ref."""
-    if identity.startswith("e"):
-        return page.locator(f"aria-ref={prefix}{identity}")
-    frame = observer.frame(page, prefix)
-    return frame.locator(f"{ENGINE}={identity}") if frame is not None else None
+    exact, where = await asyncio.gather(_is(locator, normalised), _whereabouts(locator))
+    if where is None:
+        raise await _stale(page, observer, name)
+    selector = normalised if exact else _path(normalised, where.path)
+    return Target(name, locator, selector, where.box or await _box(locator))
 
 
 async def _normalised(locator: Locator) -> str | None:
@@ -90,21 +86,34 @@ async def _normalised(locator: Locator) -> str | None:
         raise
 
 
-async def _exact(locator: Locator, normalised: str) -> str:
-    """`normalised`, or a CSS path: Playwright chooses the button or link around an element in one."""
-    frames, enter, last = normalised.rpartition(_ENTER_FRAME)
-    if await locator.locator(f"internal:and={json.dumps(last)}").count():
-        return normalised
-    path = await locator.locator(f"{ENGINE}=path").text_content(timeout=BOX_SECONDS * 1000)
+async def _is(locator: Locator, normalised: str) -> bool:
+    """Whether that is the element itself: Playwright chooses the button or link around an element in one."""
+    last = normalised.rpartition(_ENTER_FRAME)[2]
+    return await locator.locator(f"internal:and={json.dumps(last)}").count() > 0
+
+
+def _path(normalised: str, path: str) -> str:
+    """The same frames, and in the last of them the CSS path."""
+    frames, enter, _ = normalised.rpartition(_ENTER_FRAME)
     return f"{frames}{enter}css={path}"
 
 
-async def _box(locator: Locator) -> tuple[float, float, float, float] | None:
-    from playwright.async_api import Error
+async def _whereabouts(locator: Locator) -> Whereabouts | None:
+    from playwright.async_api import TimeoutError as PlaywrightTimeout
 
     try:
-        box = await locator.bounding_box(timeout=BOX_SECONDS * 1000)
-    except Error:
+        return await whereabouts(locator, _GONE_SECONDS)
+    except PlaywrightTimeout:
+        return None
+
+
+async def _box(locator: Locator) -> tuple[float, float, float, float] | None:
+    """By several questions to the browser, which alone knows where a frame is."""
+    from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+    try:
+        box = await locator.bounding_box(timeout=_GONE_SECONDS * 1000)
+    except PlaywrightTimeout:
         return None
     return (box["x"], box["y"], box["width"], box["height"]) if box else None
 
@@ -113,10 +122,10 @@ async def _stale(page: Page, observer: Observer, ref: str) -> StaleRef:
     was = observer.remembered(ref)
     remedy = "Use a ref of the latest snapshot."
     if not was:
-        return StaleRef("stale_ref", f"There is no element {ref}.", remedy)
+        return StaleRef("stale_ref", f"There is no {ref}.", remedy)
     role, name = _role_and_name(was)
     nearest = _nearest(await observer.present_refs(page), role, name)
-    message = f"There is no element {ref} any more; it was {was}"
+    message = f"There is no {ref} any more; it was {was}"
     return StaleRef("stale_ref", f"{message}{_named(nearest)}.", remedy)
 
 

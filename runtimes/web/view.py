@@ -15,7 +15,8 @@ from runtimes.web.supplement import FrameReport
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page
 
-SNAPSHOT_SECONDS = 10.0
+SNAPSHOT_SECONDS = 30.0
+"""Longer than any caller's deadline: it only ends the driver's waiting for a body, once nobody waits."""
 
 _BODY_SECONDS = 0.5
 """A snapshot waits for a body; a document without one for so long is asked whether it will ever have it."""
@@ -48,7 +49,7 @@ class View:
         """The ref of the focused element, the tag of one without, or nothing."""
         for report in self.reports:
             if report.focus:
-                prefix = (report.prefix or "") if report.focus.startswith("x") else ""
+                prefix = report.prefix if report.focus.startswith("x") else ""
                 return prefix + report.focus
         return ""
 
@@ -80,7 +81,7 @@ class View:
         for report in self.reports:
             clickables = supplement.new_to_the_agent(report, self.shown_refs)
             chosen = [c for c in clickables if c.visible or not in_viewport]
-            lines += [supplement.line(c, report.prefix or "", self.shown_refs) for c in chosen]
+            lines += [supplement.line(c, report.prefix, self.shown_refs) for c in chosen]
             if hidden := len(clickables) - len(chosen):
                 lines.append(f"({hidden} more outside the viewport)")
             if report.omitted:

@@ -25,6 +25,9 @@ MAX_PAGES = 10
 MAX_DIALOGS = 10
 """Dialogs of one step that are answered with OK; more of them are a storm, and dismissed."""
 
+MAX_DOCUMENTS = 5
+"""Documents of one step after which a page that leads on to another is taken to do so for ever."""
+
 MAX_DOCUMENT_BYTES = 20_000_000
 """A larger document is not read: it would take the browser's memory, and no agent could see it."""
 
@@ -38,7 +41,8 @@ class Watch:
     `blocked` lists refused addresses, oldest first; the context's `proxy` keeps a list of its own. `notices`
     are sentences the agent has not been told yet. `refused_document`, `large_document`, `navigation_fault`
     and `page_fault` tell what kept the last action from opening a page or keeping one; `failed_document` is
-    the address of one that did not come, or that the proxy answered in the site's place.
+    the address of one that did not come, or that the proxy answered in the site's place. `documents` counts
+    what the current page has gone to since the action began.
     """
 
     def __init__(self, context: BrowserContext, guard: Guard, proxy: ContextProxy | None = None) -> None:
@@ -50,9 +54,10 @@ class Watch:
         self.notices = Notices()
         self.crashed = False
         self.new_document = False
+        self.documents = 0
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
         self.failed_document = ""
-        self._navigations: dict[Request, Frame | None] = {}
+        self._navigations: set[Request] = set()
         self._calls: set[Request] = set()
         self._changed = asyncio.Event()
         self._opening = False
@@ -82,6 +87,7 @@ class Watch:
     def begin(self) -> None:
         """An action begins: what is still under way was started by earlier ones."""
         self._calls.clear()
+        self.documents = 0
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
         self.failed_document = ""
 
@@ -93,7 +99,8 @@ class Watch:
 
     @property
     def navigating(self) -> bool:
-        return bool(self._navigations)
+        """Whether a document of the current page, or of a window still to be opened, is under way."""
+        return any(map(self._concerns_agent, self._navigations))
 
     @property
     def calling(self) -> bool:
@@ -101,8 +108,8 @@ class Watch:
         return bool(self._calls)
 
     async def until_navigated(self) -> None:
-        """Wait until no main document is under way; the caller sets the deadline."""
-        while self._navigations:
+        """Wait until no such document is under way; the caller sets the deadline."""
+        while self.navigating:
             await self._change()
 
     async def until_calls_answered(self) -> None:
@@ -135,6 +142,10 @@ class Watch:
         taken.blocked.extend(refused[: MAX_EVENTS - len(taken.blocked)])
         return taken
 
+    def _concerns_agent(self, request: Request) -> bool:
+        frame = _frame_of(request)
+        return frame is None or frame.page is self.page
+
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
@@ -161,7 +172,7 @@ class Watch:
         if request.redirected_from is not None and self.guard.refusal(request.url):
             self._block(request.url)  # routes do not see where a redirect leads
         if _is_main_document(request):
-            self._navigations[request] = _frame_of(request)
+            self._navigations.add(request)
         elif request.resource_type in {"xhr", "fetch"}:
             self._calls.add(request)
         self._changed.set()
@@ -180,7 +191,7 @@ class Watch:
                 await self.stop_loading(response.frame.page)
 
     def _on_request_over(self, request: Request) -> None:
-        self._navigations.pop(request, None)
+        self._navigations.discard(request)
         self._calls.discard(request)
         self._changed.set()
 
@@ -194,7 +205,8 @@ class Watch:
     def _on_navigated(self, frame: Frame) -> None:
         if frame.parent_frame is None:
             self.new_document = True
-            self._navigations = {r: f for r, f in self._navigations.items() if f != frame}
+            self.documents += frame.page is self.page
+            self._navigations = {request for request in self._navigations if _frame_of(request) != frame}
             self._changed.set()
 
     async def _on_page(self, page: Page) -> None:
@@ -205,6 +217,7 @@ class Watch:
                 self.notices.append(f"Further windows were closed at once: at most {MAX_PAGES} can be open.")
                 with suppress(Error):
                     await page.close()
+                self._forget(page)
                 return
             self.notices.append("A new window was opened; it is the current page now.")
             _keep(self._events.popups, page)
@@ -216,11 +229,17 @@ class Watch:
         page.on("download", self._on_download)
         self._changed.set()
 
+    def _forget(self, page: Page) -> None:
+        """Wait no longer for what a closed page was to show."""
+        frames = {request: _frame_of(request) for request in self._navigations}
+        self._navigations = {r for r, frame in frames.items() if frame is None or frame.page is not page}
+        self._changed.set()
+
     def _on_crash(self, page: Page) -> None:
         self.crashed = self.crashed or page is self.page
 
     def _on_close(self, page: Page) -> None:
-        self._navigations = {r: f for r, f in self._navigations.items() if f is None or f.page is not page}
+        self._forget(page)
         if page is self.page and self.context.pages:
             self.page = self.context.pages[-1]
             self.notices.append("The window closed; the one before it is the current page now.")

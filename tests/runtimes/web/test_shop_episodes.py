@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from runtimes.errors import ToolError
+from runtimes.grading.page_reading import by_script, open_page
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.page_actions import PAGE_ACTIONS
@@ -19,6 +21,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STATE = f"{SHOP}_world/state.json"
 READ_JSON = "() => JSON.parse(document.body.innerText)"
+
+
+async def state_of_shop(pool: BrowserPool, page: WebPage) -> Any:
+    """What a grader sees of the shop with the page's cookies."""
+    async with pool.grading_page(await page.storage_state()) as grading:
+        await open_page(grading, STATE)
+        return await by_script(grading, READ_JSON)
 
 
 async def add_to_cart(page: WebPage, product: int, quantity: str) -> str:
@@ -49,7 +58,7 @@ async def test_a_sent_contact_form_is_seen_by_the_grader(pool: BrowserPool) -> N
         await page.click(ref_of(seen, 'checkbox "Subscribe'))
         seen = await page.click(ref_of(seen, 'button "Send message"'))
         assert "Thank you" in seen
-        state = await pool.evaluate(STATE, READ_JSON, storage_state=await page.storage_state())
+        state = await state_of_shop(pool, page)
     (contact,) = state["contacts"]
     assert contact.pop("reference") in seen
     assert contact == {
@@ -74,7 +83,7 @@ async def test_login_and_account_settings(pool: BrowserPool) -> None:
         await page.select(ref_of(seen, 'combobox "Newsletter"'), "weekly")
         seen = await page.click(ref_of(seen, 'button "Save"'))
         assert "Settings saved." in seen
-        state = await pool.evaluate(STATE, READ_JSON, storage_state=await page.storage_state())
+        state = await state_of_shop(pool, page)
     assert state["logged_in"] == "grace"
     assert state["failed_logins"] == ["grace"]
     assert state["newsletter"] == {"grace": "weekly"}
@@ -103,7 +112,7 @@ async def test_a_coupon_is_recorded_whether_valid_or_not(pool: BrowserPool) -> N
         assert "Coupon NOPE is not valid." in seen
         seen = await page.fill_and_submit(ref_of(seen, 'textbox "Coupon code"'), "spring10")
         assert "Coupon spring10 accepted." in seen
-        state = await pool.evaluate(STATE, READ_JSON, storage_state=await page.storage_state())
+        state = await state_of_shop(pool, page)
     assert state["coupons"] == [{"code": "NOPE", "accepted": False}, {"code": "spring10", "accepted": True}]
 
 
@@ -111,7 +120,7 @@ async def test_two_episodes_at_once_have_carts_of_their_own(pool: BrowserPool) -
     async def shop_for(product: int, quantity: str) -> dict[str, int]:
         async with pool.page(web_task()) as page:
             await add_to_cart(page, product, quantity)
-            state = await pool.evaluate(STATE, READ_JSON, storage_state=await page.storage_state())
+            state = await state_of_shop(pool, page)
             return dict(state["cart"])
 
     carts = await asyncio.gather(shop_for(101, "2"), shop_for(138, "1"))

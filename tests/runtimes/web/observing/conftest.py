@@ -55,7 +55,7 @@ async def look(browser: Browser, sites: Sites) -> AsyncIterator[Look]:
         async def look(html: str | bytes, content_type: str = "text/html", **options: object) -> Looking:
             context = await browser.new_context(viewport={"width": 1280, "height": 720})
             contexts.push_async_callback(context.close)
-            context.set_default_timeout(3000)
+            context.set_default_timeout(30_000)
             observer = Observer(context, **options)  # type: ignore[arg-type]
             await observer.install()
             page = await context.new_page()
