@@ -12,10 +12,11 @@ import psutil
 import pytest
 
 from runtimes.errors import ConfigurationError, InfrastructureError
+from runtimes.web import keeper
 from runtimes.web.browser import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
-from .processes import browsers, is_gone, renderers
+from .processes import browsers, folders, is_gone, renderers
 
 
 @pytest.fixture
@@ -96,6 +97,21 @@ async def test_a_hung_driver_is_our_failure_and_is_replaced(
     async with pool.page(web_task()) as page:
         assert "Welcome to The Shop" in await page.observe()
     assert is_gone(driver)
+
+
+async def test_a_browser_that_lost_its_keeper_is_replaced_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with BrowserPool(start_url=SHOP) as pool:
+        async with pool.page(web_task()) as page:
+            (old,) = browsers()
+            (lost,) = (p for p in psutil.Process().children() if keeper.__file__ in p.cmdline())
+            lost.kill()
+            assert "Tea" in await page.click(ref_of(await page.observe(), 'link "Tea"'))
+        async with pool.page(web_task()):
+            assert is_gone(old)
+    assert folders(tmp_path) == []
 
 
 async def test_a_temporary_folder_that_takes_no_files_is_our_failure(
