@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench-contracts: setup ## Measure reading and writing trajectories
 
 bench-sandbox: setup ## Measure the sandbox
 	@$(BIN)/python -m benchmarks.sandbox
+
+bench-web: setup ## Measure the web runtime
+	@$(BIN)/python -m benchmarks.web
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -20,6 +20,9 @@ from runtimes.llm.providers import choose_model
 from runtimes.llm.retry import RetryPolicy
 from runtimes.services import Services
 from runtimes.web.browser import BrowserPool
+from runtimes.web.miniwob.site import MiniwobSite, html_folder
+from runtimes.web.screenshots import FOLDER, ScreenshotStore
+from runtimes.web.sites import LocalSite
 from sandbox import Limits, SandboxPool
 from sandbox.backends.protections import protections_named
 
@@ -73,15 +76,38 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             retry=INFRASTRUCTURE_RETRY,
         )
 
-    def services(self) -> Services:
+    def services(self, browsers: type[BrowserPool] = BrowserPool) -> Services:
         """What episodes of this process share, not yet opened."""
         settings = self.settings.get()
         return Services(
             model=self.model.create(),
             sandboxes=sandbox_pool(settings),
-            browsers=BrowserPool(max_contexts=settings.max_concurrent, start_url=settings.start_url),
+            browsers=browsers(
+                max_contexts=settings.max_concurrent,
+                start_url=settings.start_url,
+                observation=settings.web_observation,
+                tracing=settings.web_trace == "failure",
+                sites=installed_sites(),
+                screenshots=ScreenshotStore(settings.output / "trajectories" / FOLDER)
+                if settings.web_screenshots
+                else None,
+                allow_private=settings.web_allow_private,
+                memory_mb=settings.web_memory_mb,
+                recycle_episodes=settings.web_recycle_episodes,
+            ),
             limits=Limits(memory_mb=settings.memory_limit),
+            search_url=settings.search_url,
+            traces=settings.output / "traces" if settings.web_trace == "failure" else None,
         )
+
+
+def installed_sites() -> list[LocalSite]:
+    """The yardsticks' sites whose pages are installed, beside the shop, which always is."""
+    try:
+        html_folder()
+    except ConfigurationError:
+        return []
+    return [MiniwobSite()]
 
 
 def sandbox_pool(settings: Settings) -> SandboxPool:

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     sandbox_allow_private: Words = ()
     task_timeout: int = Field(300, ge=1)
     start_url: str = "https://www.google.com"
+    web_screenshots: bool = True
+    web_trace: Literal["off", "failure"] = "off"
+    web_observation: Literal["full", "diff"] = "full"
+    web_memory_mb: Megabytes | None = Field(None, ge=256)
+    web_recycle_episodes: int = Field(200, ge=1)
+    web_allow_private: Words = ()
+    search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
     gemini_api_key: str = Field("", repr=False)
     gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"

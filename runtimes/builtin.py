@@ -9,12 +9,13 @@ from dataclasses import replace
 
 from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, PlatformError
+from runtimes.errors import InfrastructureError, PlatformError, ToolError
 from runtimes.llm.base import Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import toolset
 from runtimes.web.guard import Guard
+from runtimes.web.tracing import trace_path
 from runtimes.world import World
 from sandbox import SandboxError
 
@@ -58,6 +59,9 @@ class AgentRuntime(Runtime):
             )
             trajectory = await episode.run(self.runtime_id, sample=sample, round=round)
             world = await _world_of(bench, trajectory)
+            if services.traces is not None and bench.open_page is not None:
+                path = trace_path(services.traces, round, task.task_id, sample)
+                world = replace(world, trace=await bench.open_page.tracing.keep(path))
             if keep_page and world.last_page is not None:
                 await bench.close_session()  # the verifier may want its place
             else:
@@ -107,7 +111,7 @@ class ReasoningRuntime(AgentRuntime):
 
 
 async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
-    """How the episode ended on its page; a browser that died by now spoils the episode."""
+    """How the episode ended on its page; one that hangs ends it badly, a browser that died spoils it."""
     page = bench.open_page
     if page is None or not trajectory.finished:
         return World()
@@ -118,10 +122,12 @@ async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
             last_url=page.url,
             last_page=page.current,
         )
+    except ToolError as error:  # the page hangs; it would answer its verifier no more than us
+        trajectory.error_type, trajectory.error_message = error.error_type, str(error)
     except InfrastructureError as error:
         trajectory.outcome = "infrastructure_error"
         trajectory.error_type, trajectory.error_message = error.error_type, str(error)
-        return World()
+    return World()
 
 
 def sample_seed(base: int, task_id: str, sample: int) -> int:

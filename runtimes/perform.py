@@ -39,7 +39,10 @@ async def perform(
         keep_page = task.verifier is not None and needs_last_page(task.verifier)
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
-            return trajectory.graded(await _verdict(task, trajectory, services, world))
+            graded = trajectory.graded(await _verdict(task, trajectory, services, world))
+            if graded.success and world.trace is not None:
+                world.trace.unlink(missing_ok=True)
+            return graded
     except VerifierFault as error:
         return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
     except ModelRefused:

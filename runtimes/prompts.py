@@ -16,6 +16,10 @@ SYSTEM = (
 )
 
 
+CURRENT_PAGE = "\n\nCurrent page:\n"
+"""What stands before the first page's observation."""
+
+
 def episode_messages(task: TaskSpec, missing_tools: list[str], page: str | None) -> list[Message]:
     """The messages an episode starts with; `page` is the first page's observation where there is one."""
     user = task.description
@@ -24,8 +28,13 @@ def episode_messages(task: TaskSpec, missing_tools: list[str], page: str | None)
     if missing_tools:
         user += f"\n\nNot available here: {', '.join(missing_tools)}."
     if page is not None:
-        user += f"\n\nCurrent page:\n{page}"
+        user += f"{CURRENT_PAGE}{page}"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+
+
+def first_page(messages: list[Message]) -> str:
+    """The first page's observation in the messages an episode started with; empty where there is none."""
+    return str(messages[-1]["content"]).partition(CURRENT_PAGE)[2] if messages else ""
 
 
 def prompt_hash(messages: list[Message], tools: list[dict[str, Any]]) -> str:

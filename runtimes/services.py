@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from runtimes.llm.base import ChatModel
 from runtimes.web.browser import BrowserPool
@@ -14,7 +15,9 @@ from sandbox import Limits, SandboxPool
 class Services:
     """The scarce things of one machine. An async context manager; both pools open lazily.
 
-    `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from.
+    `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
+    is where `web_search` asks; empty where nobody set one up. `traces` is the folder that keeps the browser's
+    traces of episodes not solved; None where none are taken.
     """
 
     model: ChatModel
@@ -23,6 +26,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
     search_url: str = ""
+    traces: Path | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ class World:
     `storage_state` holds the cookies and local storage, as `BrowserPool.grading_page` takes them, and
     `allowed_domains` the hosts that were allowed (None: any). `last_url` is the address the episode ended
     at. `last_page` is the page the agent had there, open until the verdict where somebody asked for that;
-    the agent no longer acts on it.
+    the agent no longer acts on it. `trace` is the file of the browser's trace where one was taken.
     """
 
     storage_state: dict[str, Any] | None = None
     allowed_domains: tuple[str, ...] | None = None
     last_url: str = ""
     last_page: Page | None = None
+    trace: Path | None = None

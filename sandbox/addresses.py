@@ -97,6 +97,7 @@ class EgressPolicy:
     an optional `:port`. Without one, `granted` means `ports`, `denied` and `allow_private` all ports.
     `denied` wins, and holds for the addresses of names too. Hosts in `allow_private` (they must be granted
     as well) may lie at addresses that are not public, but a name never leads to a metadata service.
+    `own` are addresses that are this machine's: no more public than loopback, whatever network they are of.
     Raises ValueError for an entry that cannot be read.
     """
 
@@ -104,6 +105,7 @@ class EgressPolicy:
     denied: tuple[str, ...] = ()
     allow_private: tuple[str, ...] = ()
     ports: Container[int] = (80, 443)
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for entries in (self.granted, self.denied, self.allow_private):
@@ -148,7 +150,7 @@ class EgressPolicy:
         metadata = not _METADATA_ADDRESSES.isdisjoint((address, *_embedded(address)))
         if _covered(self.allow_private, host, port) and (not metadata or literal_address(host)):
             return ""
-        return not_public(address)
+        return not_public(address) or ("an address of this machine" if str(address) in self.own else "")
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:

@@ -137,7 +137,8 @@ class EgressProxy:
             with suppress(OSError):
                 await self._exchange(client)
         except ProxyFault as fault:
-            if fault.kind in ("refused", "malformed"):
+            # A stranger's noise is not the client's doing.
+            if fault.kind == "refused" or (fault.kind == "malformed" and not self._authorization):
                 self._list(fault.reason)
             await _answer(client, fault, self._limits.linger_seconds)
         except Exception:  # a fault in one connection must not end the others
@@ -178,9 +179,11 @@ class EgressProxy:
         return head, rest
 
     async def _connect(self, request: Request) -> socket.socket:
+        self._authenticate(request)
         place = f"{request.host}:{request.port}".lower()
         try:
-            self._admit(request)
+            if request.url and self._refusal and (reason := self._refusal(request.url)):
+                raise ProxyFault("refused", f"{request.host}:{request.port} refused: {reason}")
             upstream = await self._open(request)
         except ProxyFault as fault:
             self.faults.pop(place, None)
@@ -191,14 +194,12 @@ class EgressProxy:
         self.faults.pop(place, None)
         return upstream
 
-    def _admit(self, request: Request) -> None:
-        """Raises ProxyFault for a client that is a stranger and for what is refused before any look-up."""
+    def _authenticate(self, request: Request) -> None:
+        """Raises ProxyFault for a stranger."""
         if self._authorization and not hmac.compare_digest(
             request.authorization.encode("latin-1"), self._authorization.encode()
         ):
             raise ProxyFault("unauthorized", "this proxy serves one client, which knows its password")
-        if request.url and self._refusal and (reason := self._refusal(request.url)):
-            raise ProxyFault("refused", f"{request.host}:{request.port} refused: {reason}")
 
     async def _open(self, request: Request) -> socket.socket:
         """A connection to the one place that was checked. Raises ProxyFault where there is none."""

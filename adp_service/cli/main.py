@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, run, show, status, ui
+from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -29,6 +29,7 @@ sources.command("miniwob")(import_miniwob.import_miniwob)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
+app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
 app.add_typer(sources, name="import")

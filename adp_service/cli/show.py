@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.markup import escape
 
 from adp_service.cli.output import console, fields
+from adp_service.cli.trajectories import NAMES, find_trajectory
 from adp_service.platform import Platform
-from runtimes.contracts import ExecutionStep, Trajectory, trajectory_from_json, trajectory_to_json
-from runtimes.errors import ConfigurationError
+from runtimes.contracts import ExecutionStep, Trajectory, trajectory_to_json
 
 SHOWN = 600
 
 
 def show(
-    trajectory: Annotated[
-        str, typer.Argument(help="A task's id (its newest trajectory), ROUND/TASK/SAMPLE, or a JSON file.")
-    ],
+    trajectory: Annotated[str, typer.Argument(help=NAMES)],
     full: Annotated[bool, typer.Option("--full", help="Do not shorten observations and arguments.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The trajectory as JSON.")] = False,
 ) -> None:
     """Show one trajectory: thoughts, calls, observations and the verdict."""
-    found = _find(Platform({}), trajectory)
+    found = find_trajectory(Platform({}), trajectory)
     if as_json:
         typer.echo(trajectory_to_json(found))
         return
@@ -35,28 +31,6 @@ def show(
     for step in found.steps:
         _step(step, None if full else SHOWN)
     _verdict(found)
-
-
-def _find(platform: Platform, name: str) -> Trajectory:
-    if (path := Path(name)).is_file():
-        try:
-            return trajectory_from_json(path.read_bytes())
-        except msgspec.MsgspecError as error:
-            raise ConfigurationError(
-                f"{path} is no trajectory: {error}.", "Name a file of output/trajectories, or a task's id."
-            ) from error
-    parts = name.split("/")
-    if len(parts) == 3 and parts[2].isdigit():
-        found = platform.journal.find(parts[1], parts[0], int(parts[2]))
-    else:
-        found = platform.journal.find(name)
-    if found is None:
-        near = platform.journal.task_ids_like(name) or platform.journal.task_ids_like("")
-        remedy = (
-            f"Tasks with trajectories: {', '.join(near)}." if near else "Run some tasks first: adp run FILE."
-        )
-        raise ConfigurationError(f"There is no trajectory {name!r}.", remedy)
-    return found
 
 
 def _head(trajectory: Trajectory) -> None:

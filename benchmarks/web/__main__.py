@@ -53,7 +53,7 @@ async def measure(*, quick: bool) -> None:
         figures = {
             **await speed.measure(browser, url, Path(folder), QUICK_ROUNDS if quick else ROUNDS),
             **await browsers.measure(url, quick=quick),
-            **await episodes.measure(Path(folder), quick=quick),
+            **await episodes.measure(quick=quick),
         }
     print("\n".join(f"{name}: {figures[name]} ({bar})" for name, bar in BARS.items()), file=sys.stderr)
     print(json.dumps({**{name: figures[name] for name in BARS}, "machine": described}))

@@ -105,5 +105,5 @@ def kill_browser() -> None:
 
 
 def _has_type(process: psutil.Process) -> bool:
-    """Whether it is one that a browser starts, such as a renderer; its first process may be a script's child."""
+    """Whether it is one that a browser starts, such as a renderer; the first may be a script."""
     return "--type=" in " ".join(process.cmdline())

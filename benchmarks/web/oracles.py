@@ -88,7 +88,7 @@ ORACLES: dict[str, tuple[Act, ...]] = {
         "#menu ul li div",
     ),
     "click-option": _acts("#area input[type=radio]", _SUBMIT),
-    "click-pie-nodelay": _acts("[id*=-slice-]"),
+    "click-pie-nodelay": _acts(Act("#wheelnav-divWheel-spreadertitle", "click"), "[id*=-slice-]"),
     "click-scroll-list": _acts("#area select", "#area option", "#area button"),
     "click-shades": _acts("#area span", "#submit"),
     "click-shape": _acts("#area_svg > *"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 MOST = 5
 """Elements counted of one selector, so that a page full of like ones does not outweigh the others."""
 
-_ACT_MS = 3_000
-_LOOKS = 5
+_ACT_MS = 10_000
 _REF = re.compile(r"\[ref=(e\d+|x\d+)\]")
 _REACHED = """([target, shown]) => {
   target.scrollIntoView({block: 'nearest'});
@@ -53,12 +52,16 @@ async def reachability(
 ) -> Reach:
     """Walk each task's oracle over its pages in a browser of its own, and look for every element it acts on.
 
-    Raises what `BrowserPool` raises; an oracle that finds nothing to act on is an AssertionError, since it
-    would count for nothing.
+    Raises a group of what `BrowserPool` raises, and of Playwright's TimeoutError where an oracle's selector
+    finds nothing: it would count for nothing.
     """
-    async with BrowserPool(sites=[MiniwobSite()]) as pool:
-        walks = [_walk(pool, name, seed, acts) for seed in seeds for name, acts in oracles.items()]
-        reached = await asyncio.gather(*walks)  # the pool lets few be open at a time
+    async with BrowserPool(sites=[MiniwobSite()]) as pool, asyncio.TaskGroup() as walks:
+        walking = [  # all at once: the pool lets few be open at a time
+            walks.create_task(_walk(pool, name, seed, acts))
+            for seed in seeds
+            for name, acts in oracles.items()
+        ]
+    reached = [walk.result() for walk in walking]
     return Reach(sum(reach.tried for reach in reached), [miss for reach in reached for miss in reach.misses])
 
 
@@ -72,32 +75,37 @@ async def _walk_over(page: Page, name: str, seed: int, acts: tuple[Act, ...]) ->
     observer = Observer(page.context)
     await observer.install()
     await page.goto(task_url(name, seed))
-    shown: list[ElementHandle] | None = None
-    for act in acts:
-        found = page.locator(act.selector).locator("visible=true")
-        if shown is None:
-            await found.first.wait_for(timeout=_ACT_MS)
-            shown = await _shown(page, observer)
-        targets = await found.element_handles()
-        assert targets, f"{name} {seed}: the oracle's {act.selector} is nowhere"
-        for target in targets[:MOST]:
-            reach.tried += 1
-            if not await page.evaluate(_REACHED, [target, shown]):
-                tag = await target.evaluate("element => element.outerHTML.slice(0, 80)")
-                reach.misses.append(f"{name} {seed} {act.selector}: {tag}")
-        if act.do:
-            await _do(found.first, act.do)
-            shown = None
+    for state in _states(acts):
+        found = [page.locator(act.selector).locator("visible=true") for act in state]
+        for elements in found:  # icons are nothing before their picture has come
+            await elements.first.wait_for(timeout=_ACT_MS)
+        shown = await _shown(page, observer)
+        for act, elements in zip(state, found, strict=True):
+            for target in (await elements.element_handles())[:MOST]:
+                reach.tried += 1
+                if not await page.evaluate(_REACHED, [target, shown]):
+                    tag = await target.evaluate("element => element.outerHTML.slice(0, 80)")
+                    reach.misses.append(f"{name} {seed} {act.selector}: {tag}")
+        if state[-1].do:
+            await _do(found[-1].first, state[-1].do)
     return reach
+
+
+def _states(acts: Iterable[Act]) -> Iterator[list[Act]]:
+    """The acts of one state after the other; each ends with the one that leads on."""
+    state: list[Act] = []
+    for act in acts:
+        state.append(act)
+        if act.do:
+            yield state
+            state = []
+    if state:
+        yield state
 
 
 async def _shown(page: Page, observer: Observer) -> list[ElementHandle]:
     """The elements an agent may name by a ref of what it is shown now."""
     observation = await observer.observe(page, tabs=[page], notices=[])
-    for _ in range(_LOOKS):  # icons load after the page, and are nothing before
-        last, observation = observation, await observer.observe(page, tabs=[page], notices=[])
-        if last.snapshot == observation.snapshot:
-            break
     # Before the first empty line stands what changed, also what is there no more.
     _, _, body = observation.text.partition("\n\n")
     handles = []

@@ -15,7 +15,7 @@ from runtimes.errors import InfrastructureError, VerifierFault
 from runtimes.web.egress import is_of_proxy
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page, Response
+    from playwright.async_api import BrowserContext, Locator, Page, Response
 
 READING_SECONDS = 10.0
 """The longest one reading may take; a script that takes longer does not end."""
@@ -47,7 +47,8 @@ def _server_fault(response: Response) -> str:
 async def by_script(page: Page, script: str) -> Any:
     """What a JavaScript expression or function gives, as JSON has it.
 
-    Raises VerifierFault when it fails or does not end, InfrastructureError when the browser dies.
+    Raises VerifierFault when it fails, does not end, or the page closes itself, InfrastructureError when the
+    browser dies.
     """
     return await _answer(page, page.evaluate(script), "script")
 
@@ -77,6 +78,17 @@ async def _read(found: Locator, read: Read, attribute: str | None) -> Any:
     return " ".join((await found.inner_text()).split())
 
 
+async def _is_gone(context: BrowserContext) -> bool:
+    """Whether the browser died, and not the page alone, which may close itself."""
+    from playwright.async_api import Error
+
+    try:
+        await asyncio.wait_for(context.cookies("http://probe.invalid"), READING_SECONDS)
+    except (Error, TimeoutError):
+        return True
+    return False
+
+
 async def _answer(page: Page, reading: Awaitable[Any], what: str) -> Any:
     from playwright.async_api import Error
 
@@ -85,6 +97,6 @@ async def _answer(page: Page, reading: Awaitable[Any], what: str) -> Any:
     except TimeoutError:
         raise VerifierFault(f"The verifier's {what} on {page.url} did not end.") from None
     except Error as error:
-        if page.is_closed() or "crashed" in error.message:
+        if "crashed" in error.message or await _is_gone(page.context):
             raise InfrastructureError("browser_error", "The browser died while grading.", _RETRY) from error
         raise VerifierFault(f"The verifier's {what} failed on {page.url}: {error.message}") from error

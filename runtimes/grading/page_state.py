@@ -79,12 +79,8 @@ class PageState(VerifierKind[PageStateSpec]):
         read = super().read(spec if "checks" in spec else {"checks": [spec]})
         for number, check in enumerate(read.checks, start=1):
             if fault := _fault(check):
-                place = (
-                    f"check {number} of a page_state verifier"
-                    if "checks" in spec
-                    else "a page_state verifier"
-                )
-                raise InvalidTask(f"{place} {fault}.")
+                place = f"check {number} of " if "checks" in spec else ""
+                raise InvalidTask(f"{place}a page_state verifier {fault}.")
         return read
 
     def needs_last_page(self, spec: PageStateSpec) -> bool:
@@ -93,6 +89,7 @@ class PageState(VerifierKind[PageStateSpec]):
     async def grade(
         self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
+        count = len(spec.checks)
         async with AsyncExitStack() as stack:
             fresh: Page | None = None
             for number, check in enumerate(spec.checks, start=1):
@@ -102,10 +99,9 @@ class PageState(VerifierKind[PageStateSpec]):
                     )
                     fresh = await stack.enter_async_context(opening)
                 reward, reason = await _judge(check, trajectory.final_result, world, fresh)
-                if reward < 1:
-                    many = len(spec.checks) > 1
-                    return reward, f"check {number} of {len(spec.checks)}: {reason}" if many else reason
-        return 1.0, reason if len(spec.checks) == 1 else f"all {len(spec.checks)} checks hold"
+                if count == 1 or reward < 1:
+                    return reward, reason if count == 1 else f"check {number} of {count}: {reason}"
+        return 1.0, f"all {count} checks hold"
 
 
 async def _judge(check: Check, answer: Any, world: World, fresh: Page | None) -> tuple[float, str]:
@@ -138,22 +134,23 @@ async def _value(page: Page, check: Check) -> Any:
 
 def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
     """The check's value against what it must be, or the agent's answer against the value."""
-    if check.compare == "numeric":
-        number = _number(value)
-        if number is None:
-            return 0.0, "the page holds no number to compare with"
-        return same_number(answer, number, check.tolerance)
-    if check.compare == "exact":
-        return same_text(answer, str(value))
+    if check.compare is not UNSET:
+        return _hold_answer(check, value, answer)
     if check.of_address:
-        return (
-            (1.0, "the episode ended there")
-            if _is_there(check, str(value))
-            else (0.0, f"it ended at {value}")
-        )
+        holds = _is_there(check, str(value))
+        return (1.0, "the episode ended there") if holds else (0.0, f"the episode ended at {value}")
     if _is_as_expected(check, value):
         return 1.0, "the page is in the expected state"
     return 0.0, "the page is not in the expected state"
+
+
+def _hold_answer(check: Check, value: Any, answer: Any) -> tuple[float, str]:
+    number = _number(value)
+    if check.compare == "exact" and value is not None:
+        return same_text(answer, str(value))
+    if check.compare == "numeric" and number is not None:
+        return same_number(answer, number, check.tolerance)
+    return 0.0, f"the page holds no {'text' if check.compare == 'exact' else 'number'} to compare with"
 
 
 def _is_there(check: Check, url: str) -> bool:
@@ -177,15 +174,9 @@ def _is_as_expected(check: Check, value: Any) -> bool:
 
 def _number(value: Any) -> float | None:
     """A number, or the last one in a text; true and false are none."""
-    if isinstance(value, bool):
-        return None
-    return (
-        float(value)
-        if isinstance(value, int | float)
-        else last_number(value)
-        if isinstance(value, str)
-        else None
-    )
+    if isinstance(value, str):
+        return last_number(value)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _fault(check: Check) -> str:
@@ -195,6 +186,8 @@ def _fault(check: Check) -> str:
     if check.of_address:
         if check.at is UNSET or _count(check, (*_WHAT, "attribute")):
             return 'with `read`: "url" has `at`: "last_page", and neither script, locator nor attribute'
+        if not isinstance(check.expected, str | UnsetType):
+            return 'with `read`: "url" has an address in `expected`'
     elif _count(check, _WHAT) != 1:
         return "has either `script` or `locator`"
     elif check.locator is UNSET and _count(check, ("read", "attribute")):

@@ -109,6 +109,7 @@ class Workbench:
                 "browser_error",
                 f"The browser died and was started again, at {page.url}.",
                 "Whether the action was done is not known: look at the page first.",
+                error_class="crashed",
             ) from error
 
     async def _do_and_save(self, page: WebPage, action: Callable[[WebPage], Awaitable[str]]) -> str:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import PlatformError, ToolError
 from runtimes.web.chromium import Chromium
-from runtimes.web.contexts import answering, open_context
+from runtimes.web.contexts import answering, open_context, to_the_end
 from runtimes.web.egress import ContextProxy
 from runtimes.web.fleet import Fleet
 from runtimes.web.guard import SHOP_HOST, Guard
@@ -46,7 +46,9 @@ class BrowserPool:
     are in one Chromium, which is replaced after `recycle_episodes` episodes, or when it died or has grown.
     `memory_mb` bounds what browser and driver use together, by default half of what is available. The bundled
     shop, `http://shop.test/` to every page, and `sites` are served beside it. `allow_private` are the private
-    hosts and addresses that every task may open. One pool serves one event loop.
+    hosts and addresses that every task may open; `observation` says whether an agent sees the whole page
+    after each action, or what changed of it. With `tracing` each episode's context is traced
+    (`WebPage.tracing`). One pool serves one event loop.
     """
 
     def __init__(
@@ -56,13 +58,17 @@ class BrowserPool:
         action_seconds: float = 5,
         start_url: str = "https://www.google.com",
         *,
+        observation: Literal["full", "diff"] = "full",
         screenshots: ScreenshotStore | None = None,
+        tracing: bool = False,
         sites: Sequence[LocalSite] = (),
         allow_private: tuple[str, ...] = (),
         memory_mb: int | None = None,
         recycle_episodes: int = 200,
     ) -> None:
+        self._observation = observation
         self._screenshots = screenshots
+        self._tracing = tracing
         self._navigation_seconds = navigation_seconds
         self._action_seconds = action_seconds
         self._start_url = start_url
@@ -84,6 +90,9 @@ class BrowserPool:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         try:
             await self._fleet.close()
         finally:
@@ -111,7 +120,7 @@ class BrowserPool:
             self._context(guard, state, episode=True) as opened,
         ):
             watch = Watch(opened.context, guard, opened.proxy)
-            observer = Observer(opened.context)
+            observer = Observer(opened.context, mode=self._observation)
             async with AsyncExitStack() as starting:
                 async with answering(opened.chromium, "opening a page"):
                     await observer.install()
@@ -124,6 +133,8 @@ class BrowserPool:
                     action_seconds=self._action_seconds,
                     screenshots=self._screenshots,
                 )
+                if self._tracing:
+                    await page.tracing.start()
                 await page.start(start_url)
             yield page
 

@@ -12,9 +12,10 @@ MOST_COMPARED = 1_000
 
 
 class Hunk(NamedTuple):
-    """Lines of the old text, from `start` on, that others took the place of."""
+    """A stretch of the old text, lines `start` to `end`, in which lines went and others came."""
 
     start: int
+    end: int
     removed: list[str]
     added: list[str]
 
@@ -33,10 +34,10 @@ def changes(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
         last += 1
     before, after = old[first : len(old) - last], new[first : len(new) - last]
     if len(before) + len(after) > MOST_COMPARED:
-        return [Hunk(first, _only(before, after), _only(after, before))]
+        return [Hunk(first, first + len(before), _only(before, after), _only(after, before))]
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     return [
-        Hunk(first + i, list(before[i:j]), list(after[m:n]))
+        Hunk(first + i, first + j, list(before[i:j]), list(after[m:n]))
         for tag, i, j, m, n in matcher.get_opcodes()
         if tag != "equal"
     ]
@@ -53,18 +54,15 @@ def lines_of(hunks: Sequence[Hunk], old: Sequence[str], context: int = 0) -> lis
     """The hunks as lines that begin with "+ " or "- ", with `context` unchanged lines on either side."""
     lines: list[str] = []
     told = 0
-    for hunk in hunks:
+    for hunk, following in zip(hunks, [*(hunk.start for hunk in hunks[1:]), len(old)], strict=False):
         begin = max(hunk.start - context, told)
         if context and begin > told:
             lines.append("  ...")
         lines += [f"  {line}" for line in old[begin : hunk.start]]
         lines += [f"- {line}" for line in hunk.removed]
         lines += [f"+ {line}" for line in hunk.added]
-        told = hunk.start + len(hunk.removed)
-        following = next((h.start for h in hunks if h.start > hunk.start), len(old))
-        end = min(told + context, following)
-        lines += [f"  {line}" for line in old[told:end]]
-        told = max(told, end)
+        told = min(hunk.end + context, following)
+        lines += [f"  {line}" for line in old[hunk.end : told]]
     return lines
 
 

@@ -1,32 +1,26 @@
-"""One Chromium process and the Playwright driver that owns it: found, launched, closed without a trace."""
+"""One Chromium process: found, launched, closed without a trace."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
-from runtimes.web import supplement
+from runtimes.web.driver import Driver, runs, within_close_seconds
 from runtimes.web.egress import BROWSER_FLAGS
-from runtimes.web.memory import used_mb
 from runtimes.web.workfolder import WorkFolder
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
-    from playwright.async_api._context_manager import PlaywrightContextManager
 
 SHELL = "chromium-headless-shell"
 EXECUTABLES = (SHELL, "chromium", "chromium-browser", "google-chrome")
 """In order of preference: the headless shell takes half the memory a context and a third of the start."""
 
-CLOSE_SECONDS = 5.0
 LAUNCH_SECONDS = 30.0
 
 _FLAGS = (
@@ -43,15 +37,6 @@ _INSTALL = (
 )
 
 
-@dataclass(frozen=True)
-class Processes:
-    """The driver, a child of this process, and the browser it started in a session of its own."""
-
-    driver: psutil.Process
-    browser: psutil.Process
-    session: int
-
-
 class Chromium:
     """A running browser. Use `launch`; `close` leaves no process and no file, in whatever state it is.
 
@@ -59,83 +44,76 @@ class Chromium:
     """
 
     def __init__(
-        self,
-        playwright: Playwright,
-        browser: Browser,
-        folder: WorkFolder,
-        processes: Processes,
-        empty_mb: float,
+        self, browser: Browser, process: psutil.Process, driver: Driver, folder: WorkFolder, empty_mb: float
     ) -> None:
         self.browser = browser
+        self.driver = driver
         self.empty_mb = empty_mb
-        self._playwright = playwright
+        self._process = process
         self._folder = folder
-        self._processes = processes
         self._killing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def launch(cls) -> Chromium:
-        """Start driver and browser; a context without a proxy of its own reaches nothing.
+    async def launch(cls, driver: Driver | None = None) -> Chromium:
+        """Start a browser, with a driver of its own where none is given.
 
-        Raises ConfigurationError when there is no Chromium, InfrastructureError when it does not start.
+        A context without a proxy of its own reaches nothing. Raises ConfigurationError when there is no
+        Chromium, InfrastructureError when it does not start.
         """
         from playwright.async_api import Error
 
         try:
-            folder = WorkFolder()
-        except OSError as error:
-            raise _not_started(error) from error
-        try:
             async with asyncio.timeout(LAUNCH_SECONDS):
-                return await cls._launch_in(folder)
-        except BaseException as error:
-            await folder.end()
+                driver = driver or await Driver.start()
+                driver.join()
+                try:
+                    return await cls._launch_by(driver)
+                except BaseException:
+                    await driver.leave()
+                    raise
+        except (Error, psutil.Error, OSError) as error:  # TimeoutError is an OSError
             if "Executable doesn't exist" in str(error):
                 raise ConfigurationError("There is no Chromium on this machine.", _INSTALL) from error
-            if isinstance(error, Error | psutil.Error | OSError):  # TimeoutError is an OSError
-                raise _not_started(error) from error
-            raise
+            raise _not_started(error) from error
 
     @classmethod
-    async def _launch_in(cls, folder: WorkFolder) -> Chromium:
-        from playwright.async_api import async_playwright
-
-        manager = async_playwright()
-        playwright = await manager.start()
-        _expect_loss(manager)
+    async def _launch_by(cls, driver: Driver) -> Chromium:
+        folder = WorkFolder()
         try:
-            await supplement.register(playwright)
-            browser = await _launch_browser(playwright, folder)
-            processes = await _processes_of(browser)
-            folder.tell(driver=processes.driver.pid, session=processes.session)
-            empty_mb = await asyncio.to_thread(used_mb, [processes.session], [processes.driver.pid])
-            return cls(playwright, browser, folder, processes, empty_mb)
+            browser = await _launch_browser(driver.playwright, folder)
+            process = await _process_of(browser)
+            driver.process = _driver_of(process)
+            folder.tell(driver=driver.process.pid, session=os.getsid(process.pid))
+            empty_mb = await asyncio.to_thread(folder.used_mb)
         except BaseException:
-            await _within_close_seconds(playwright.stop())
+            await folder.end()
             raise
+        return cls(browser, process, driver, folder, empty_mb)
 
     @property
     def alive(self) -> bool:
         """Asked of the system too: Playwright takes a while to notice, and a lost driver it never tells."""
         return (
             self.browser.is_connected()
-            and self._killing is None
-            and _runs(self._processes.browser)
-            and _runs(self._processes.driver)
+            and not self.killed
+            and runs(self._process)
+            and self.driver.alive
             and self._folder.kept
         )
 
+    @property
+    def killed(self) -> bool:
+        """Whether it was ended by us, as one that hangs."""
+        return self._killing is not None
+
     def used_mb(self) -> float:
         """What browser and driver use now. Takes 10 ms and more: not for the loop."""
-        return used_mb([self._processes.session], [self._processes.driver.pid])
+        return self._folder.used_mb()
 
     async def close(self) -> None:
-        try:
-            if self.alive:
-                await _within_close_seconds(self.browser.close())
-                await _within_close_seconds(self._playwright.stop())
-        finally:
-            await self.kill()
+        if self.alive:
+            await within_close_seconds(self.browser.close())
+        await self.kill()
 
     async def kill(self) -> None:
         """End a browser that hangs, or what is left of one: after a lost driver nobody else would."""
@@ -144,9 +122,9 @@ class Chromium:
         await asyncio.shield(self._killing)
 
     async def _kill(self) -> None:
+        # Before its driver, which would wait for a browser that hangs.
         await self._folder.end()
-        # Only now: the driver would wait for a browser that hangs.
-        await _within_close_seconds(self._playwright.stop())
+        await self.driver.leave()
 
 
 async def _launch_browser(playwright: Playwright, folder: WorkFolder) -> Browser:
@@ -175,16 +153,19 @@ async def _launch_browser(playwright: Playwright, folder: WorkFolder) -> Browser
     return own.browser
 
 
-async def _processes_of(browser: Browser) -> Processes:
+async def _process_of(browser: Browser) -> psutil.Process:
     session = await browser.new_browser_cdp_session()
     found = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     await session.detach()
-    process = psutil.Process(next(entry["id"] for entry in found if entry["type"] == "browser"))
-    # Not simply its parent: the browser's command may be a shell script.
-    driver = next((p for p in process.parents() if p.ppid() == os.getpid()), None)
-    if driver is None:
-        raise psutil.NoSuchProcess(process.pid, msg="the driver died")
-    return Processes(driver, process, os.getsid(process.pid))
+    return psutil.Process(next(entry["id"] for entry in found if entry["type"] == "browser"))
+
+
+def _driver_of(browser: psutil.Process) -> psutil.Process:
+    """Not simply its parent: the browser's command may be a shell script."""
+    for process in browser.parents():
+        if process.ppid() == os.getpid():
+            return process
+    raise psutil.NoSuchProcess(browser.pid, msg="the driver died")
 
 
 def _not_started(error: BaseException) -> InfrastructureError:
@@ -194,27 +175,3 @@ def _not_started(error: BaseException) -> InfrastructureError:
         f"Chromium did not start: {cause}",
         "Check free memory and the free space of the temporary folder (TMPDIR), then retry.",
     )
-
-
-def _expect_loss(manager: PlaywrightContextManager) -> None:
-    """Take notice of a lost driver in Playwright's name, which else has asyncio complain at exit.
-
-    Every call in flight fails by itself then; the future that says so is looked at by nobody.
-    """
-    transport = getattr(getattr(manager, "_client", None), "_transport", None)
-    lost: asyncio.Future[None] | None = getattr(transport, "on_error_future", None)
-    if lost is not None:
-        lost.add_done_callback(lambda future: future.cancelled() or future.exception())
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-async def _within_close_seconds(closing: Awaitable[None]) -> None:
-    """Await a close of the driver's; a dead or hanging one must not keep the rest from being closed."""
-    with suppress(Exception):
-        await asyncio.wait_for(closing, CLOSE_SECONDS)

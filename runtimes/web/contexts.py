@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from runtimes.errors import InfrastructureError
-from runtimes.web.chromium import CLOSE_SECONDS, Chromium
+from runtimes.web.chromium import Chromium
+from runtimes.web.driver import CLOSE_SECONDS
 from runtimes.web.egress import ContextProxy
 from runtimes.web.page import VIEWPORT
 
@@ -33,7 +34,17 @@ async def open_context(
     try:
         yield context
     finally:
-        await _close(chromium, context)
+        await to_the_end(_close(chromium, context))
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` also while being cancelled: what is half closed would stay."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 @asynccontextmanager
@@ -78,12 +89,12 @@ async def _open(
         except Error:
             pass  # it died; the next page finds out
         else:
-            await _close(chromium, context)
+            await to_the_end(_close(chromium, context))
         raise
 
 
 async def _close(chromium: Chromium, context: BrowserContext) -> None:
-    """Close at once, also while being cancelled; a browser that cannot close a context is replaced."""
+    """A browser that cannot close a context is replaced."""
     from playwright.async_api import Error
 
     if not chromium.alive:

@@ -15,8 +15,11 @@ import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
+
+import psutil
 
 from runtimes.web.guard import Guard
 from runtimes.web.sites import LocalSites
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from playwright.async_api import ProxySettings
 
 BROWSER_FLAGS = (
-    # A context without a proxy of its own reaches nothing, and nothing but proxies looks up names.
+    # A context without a proxy of its own reaches nothing (only root can listen on port 9), and nothing but
+    # proxies looks up names.
     "--proxy-server=http://127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -76,7 +80,7 @@ class ContextProxy:
             stack.callback(lookups.close)
             self._proxy = EgressProxy(
                 listener,
-                self._guard.policy,
+                replace(self._guard.policy, own=_own_addresses()),
                 limits=_LIMITS,
                 resolve=PinnedLookups(self._resolve or lookups),
                 local=self._sites,
@@ -121,3 +125,10 @@ class ContextProxy:
         if kind in ("refused", "malformed"):
             return "refused_address", reason
         return "name_not_resolved" if kind == "name_not_resolved" else "connection_failed", reason
+
+
+def _own_addresses() -> tuple[str, ...]:
+    """Of all interfaces: by a public one too a page would reach what the platform serves on this machine."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    found = [entry for interface in psutil.net_if_addrs().values() for entry in interface]
+    return tuple(entry.address.partition("%")[0] for entry in found if entry.family in families)

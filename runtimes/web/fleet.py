@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from runtimes.errors import InfrastructureError, PlatformError
 from runtimes.web.chromium import Chromium
+from runtimes.web.driver import Driver
 from runtimes.web.memory import Usage
 
 GROWTH_MB = 200.0
@@ -24,6 +25,7 @@ class _Member:
     episodes: int = 0
     worn: bool = False
     used_mb: float = 0.0
+    empty_mb: float = 0.0
     closing: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -31,6 +33,12 @@ class _Member:
         """The browser if it was launched."""
         launched = self.launching.done() and not self.launching.cancelled()
         return self.launching.result() if launched and self.launching.exception() is None else None
+
+    @property
+    def only_died(self) -> bool:
+        """Whether the browser died by itself, and its driver did not."""
+        chromium = self.chromium
+        return chromium is not None and not self.worn and not chromium.killed and chromium.driver.alive
 
     @property
     def usable(self) -> bool:
@@ -51,6 +59,9 @@ class Fleet:
         self._recycle_episodes = recycle_episodes
         self._current: _Member | None = None
         self._members: set[_Member] = set()
+        # Outlives a browser that died: to start a driver takes longer than to start a browser.
+        self._driver: Driver | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @asynccontextmanager
@@ -74,12 +85,13 @@ class Fleet:
         for member, chromium in running.items():
             contexts = member.contexts
             member.used_mb = await asyncio.to_thread(chromium.used_mb)
-            if contexts == member.contexts == 0 and member.used_mb > chromium.empty_mb + GROWTH_MB:
-                member.worn = True
+            if contexts == member.contexts == 0:
+                member.empty_mb = member.used_mb
+                member.worn |= member.empty_mb > chromium.empty_mb + GROWTH_MB
         return Usage(
             total_mb=sum(member.used_mb for member in running),
             contexts=sum(member.contexts for member in running),
-            empty_mb=sum(chromium.empty_mb for chromium in running.values()),
+            empty_mb=sum(member.empty_mb or chromium.empty_mb for member, chromium in running.items()),
         )
 
     async def close(self) -> None:
@@ -87,25 +99,42 @@ class Fleet:
         self._closed = True
         self._current = None
         await asyncio.gather(*(self._close(member) for member in self._members))
+        self._hold(None)
+        await asyncio.gather(*self._leaving)
 
     def _usable_member(self) -> _Member:
         if self._closed:
             raise InfrastructureError("browser_error", "The browser pool is closed.")
-        former = self._current
-        if former is not None and former.usable:
-            return former
-        self._current = _Member(asyncio.create_task(Chromium.launch()))
-        self._members.add(self._current)
-        if former is not None:
-            self._tidy(former)
+        if self._current is not None:
+            self._tidy(self._current)
+        if self._current is None:
+            self._current = _Member(asyncio.create_task(self._launch(self._driver)))
+            self._members.add(self._current)
         return self._current
 
+    async def _launch(self, driver: Driver | None) -> Chromium:
+        chromium = await Chromium.launch(driver)
+        self._hold(chromium.driver)
+        return chromium
+
     def _tidy(self, member: _Member) -> None:
-        """Close a browser that nothing uses and nothing will."""
+        """Give a browser that died or is worn no new contexts, and close one that has none any more."""
         if member is self._current and not member.usable:
             self._current = None
+            if not member.only_died:
+                self._hold(None)
         if member is not self._current and member.contexts == 0:
             self._close(member)
+
+    def _hold(self, driver: Driver | None) -> None:
+        """Keep this driver, and no other, for the next browser."""
+        former, self._driver = self._driver, driver
+        if driver is not None:
+            driver.join()
+        if former is not None:
+            leaving = asyncio.create_task(former.leave())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
 
     def _close(self, member: _Member) -> asyncio.Task[None]:
         if member.closing is None:

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtimes.contracts import TaskSpec
-from runtimes.errors import ToolError
+from runtimes.errors import ConfigurationError, ToolError
 from runtimes.tools.allowance import allowed_domains
 from sandbox.addresses import EgressPolicy, literal_address, normal_host, not_public, split_authority
 
@@ -56,7 +56,14 @@ class Guard:
 
     @classmethod
     def of_task(cls, task: TaskSpec, allow_private: tuple[str, ...] = ()) -> Guard:
-        """Raises ToolError where `constraints.allowed_domains` is no list of hosts."""
+        """Raises ToolError where `constraints.allowed_domains` is no list of hosts that can be read.
+
+        Raises ConfigurationError for an entry of `allow_private` that cannot.
+        """
+        try:
+            cls(allow_private=allow_private)
+        except ValueError as error:
+            raise ConfigurationError(f"The private hosts of the settings: {error}") from error
         named = task.constraints.get("allowed_domains") is not None
         try:
             return cls(allowed_domains(task) if named else None, allow_private=allow_private)

@@ -1,10 +1,10 @@
 """A small program beside each browser that ends it, in whatever state it is, when nobody else can any more.
 
 Run as `python -I -S keeper.py FOLDER PARENT_PID`, in a session of its own, its standard input a pipe with
-lines `driver PID` and `session PID`. Once the pipe is closed, or parent or driver has died, it kills
-driver and browser, also ones that hang, and removes FOLDER; it exits with 0 when nothing is left. The browser
-is every process of the session, and of those in which TMPDIR is FOLDER. At its start it does so with the
-folders of hosts that died together with their keepers.
+lines `driver PID`, `session PID` and `end`. Once it reads the last, or the driver has died, it kills the
+browser, also one that hangs, and removes FOLDER; once the pipe is closed or the parent has died, it kills the
+driver too. It exits with 0 when nothing is left. The browser is every process of the session, and of those in
+which TMPDIR is FOLDER. At its start it does so with folders of hosts that died together with their keepers.
 
 (The kernel's own way, PR_SET_PDEATHSIG, follows the thread that started a process, does not reach the
 browser's children, and removes no files.) Standard library only, and no package around it: it must start at
@@ -138,12 +138,15 @@ class Told:
             self._over = True
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            kind, pid = line.decode().split()
+            kind, *pids = line.decode().split()
             if kind == "session":
-                self.sessions.add(int(pid))
-            else:
-                self.drivers.add(int(pid))
-                self.watch(int(pid))
+                self.sessions.update(map(int, pids))
+            elif kind == "driver":
+                self.drivers.update(map(int, pids))
+                self.watch(int(pids[0]))
+            else:  # the driver has other browsers
+                self.drivers.clear()
+                self._over = True
 
 
 def _all_processes() -> Iterator[Process]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from runtimes.web.keeper import processes
 
 MB = 2**20
+FIRST_BROWSER_MB = 130.0
 FIRST_CONTEXT_MB = 40.0
 LEAST_CONTEXT_MB = 15.0
 
@@ -70,7 +71,7 @@ class MemoryBudget:
         self.memory_mb = memory_mb
         self.context_mb = FIRST_CONTEXT_MB
         self._measure = measure
-        self._usage = Usage(0.0, 0, 0.0)
+        self._usage = Usage(FIRST_BROWSER_MB, 0, FIRST_BROWSER_MB)
         self._measured_at = float("-inf")
         self._cost_seconds = 0.0
         self._let_in: list[float] = []
@@ -109,14 +110,18 @@ class MemoryBudget:
 
     async def _learn(self) -> None:
         begun = time.monotonic()
-        self._usage = usage = await self._measure()
+        usage = await self._measure()
         if not usage.total_mb:
             return  # no browser runs yet
+        self._usage = usage
         self._measured_at = time.monotonic()
         self._cost_seconds = self._measured_at - begun
-        if usage.contexts and not any(entered > begun - _YOUNG_SECONDS for entered in self._let_in):
-            seen = (usage.total_mb - usage.empty_mb) / usage.contexts
-            self.context_mb += _LEARNING_RATE * (max(seen, LEAST_CONTEXT_MB) - self.context_mb)
+        if not usage.contexts:
+            return
+        seen = max(LEAST_CONTEXT_MB, (usage.total_mb - usage.empty_mb) / usage.contexts)
+        # Young ones can only make it look like less.
+        if seen > self.context_mb or not any(entered > begun - _YOUNG_SECONDS for entered in self._let_in):
+            self.context_mb += _LEARNING_RATE * (seen - self.context_mb)
 
 
 def _process_kb(pid: int) -> int:

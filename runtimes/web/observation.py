@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TITLE_SECONDS = 0.5
 """The longest another tab may take to tell its title."""
 
+ONLY_CHANGES = "(only what changed is shown; the rest and its refs are as before)"
+"""Stands before the changes where they are all that an observation shows."""
+
 _REMEMBERED = 3
 """Observations whose refs are still known by name once they are stale."""
 
@@ -92,8 +95,9 @@ class Observer:
         hunks = _hunks(last, now)
         changed = None if last is None else _has_changed(last, now)
         body = ""
-        if self._mode == "diff" and last is not None and hunks is not None:
-            body = _changes_alone(last, now, hunks)
+        # A page that was scrolled may show what it did not before.
+        if self._mode == "diff" and last is not None and hunks is not None and last.scroll == now.scroll:
+            body = _changes_alone(last, now, hunks, self._budget)
         head = [*notices, f"URL: {now.url}", f"Title: {now.title}", *tab_lines, *_position(now)]
         head += _change_lines(last, now, hunks, changed, shown=bool(body))
         body = body or looked.fitted(self._budget) or "(there is nothing to read or click)"
@@ -166,12 +170,12 @@ def _change_lines(
             yield from (_short(line) for line in lines[:_FEW_CHANGES])
 
 
-def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk]) -> str:
-    """The changes with a line around them, where they are less than half of the page."""
+def _changes_alone(last: _Seen, now: _Seen, hunks: list[changes.Hunk], budget: int) -> str:
+    """The changes with a line around them; nothing where they are half of the page or beyond the budget."""
     lines = "\n".join(changes.lines_of(hunks, last.snapshot.split("\n"), context=1))
-    if len(lines) * 2 > len(now.snapshot):
+    if len(lines) > min(len(now.snapshot) / 2, budget):
         return ""
-    return f"(only what changed is shown; the rest and its refs are as before)\n{lines}".rstrip()
+    return f"{ONLY_CHANGES}\n{lines}".rstrip()
 
 
 def _position(now: _Seen) -> Iterator[str]:

@@ -20,7 +20,8 @@ from runtimes.web.observation import Observer
 from runtimes.web.reading import Form, read, until_shown
 from runtimes.web.record import Recorder
 from runtimes.web.snapshot import BUDGET, Viewport, cut
-from runtimes.web.steps import OBSERVE_SECONDS, Act, Steps
+from runtimes.web.steps import OBSERVE_SECONDS, Act, FindTarget, Steps
+from runtimes.web.tracing import Tracing
 from runtimes.web.watch import Watch
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class WebPage:
         self._camera = Camera(screenshots)
         self._steps = Steps(watch, observer, self._camera, navigation_seconds)
         self._start: Recorder | None = None
+        self.tracing = Tracing(watch.context)
 
     @property
     def url(self) -> str:
@@ -77,6 +79,10 @@ class WebPage:
     def start_record(self) -> WebRecord | None:
         """The record of opening the first address, with what was seen once it is observed; None before."""
         return self._start.record if self._start is not None else None
+
+    def find_by(self, find: FindTarget) -> None:
+        """Let actions find their elements by `find` in place of the refs of what was seen."""
+        self._steps.find = find
 
     def take_record(self) -> WebRecord | None:
         """The record of the action done last, also a failed one; None once taken."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
+from runtimes.web.snapshot import without_refs
 
 if TYPE_CHECKING:
     from runtimes.web.observation import Observation
@@ -61,7 +62,9 @@ class Recorder:
         self.record.ref, self.record.locator, self.record.box = target.ref, target.selector, target.box
 
     def observed(self, observation: Observation) -> None:
-        self.record.snapshot = hashlib.sha256(observation.snapshot.encode("utf-8", "replace")).hexdigest()
+        # Refs count the elements a browser has met: another one that shows the same has others.
+        seen = without_refs(observation.snapshot).encode("utf-8", "replace")
+        self.record.snapshot = hashlib.sha256(seen).hexdigest()
         self.record.page_changed = observation.changed
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Act = Callable[["Page", Recorder], Awaitable[None]]
 """What a step does to the page; it tells the recorder what it was done to."""
 
+FindTarget = Callable[["Page", Observer, str], Awaitable[Target]]
+"""Gives the element that an agent names, of what it saw last. Raises ToolError where there is none."""
+
 OBSERVE_SECONDS = 10.0
 _LOOKS = 3
 
@@ -39,6 +42,7 @@ class Steps:
         self._observer = observer
         self._camera = camera
         self._navigation_seconds = navigation_seconds
+        self.find: FindTarget = find_target
         self._opened: Recorder | None = None
         self._seen: Page | None = None
         self._record: WebRecord | None = None
@@ -133,7 +137,7 @@ class Steps:
             if self._seen.is_closed():
                 raise fault("closed_tab", f"The tab in which {ref} was is closed.")
             raise fault("stale_ref", f"Another tab than that of {ref} is the current one now.", "Call tabs.")
-        return await find_target(page, self._observer, ref)
+        return await self.find(page, self._observer, ref)
 
     async def _do(self, step: Recorder, what: str, act: Act, seconds: float, too_late: str) -> None:
         from playwright.async_api import TimeoutError as PlaywrightTimeout

@@ -91,6 +91,7 @@
       if (element.isContentEditable) return element.parentElement?.isContentEditable ? '' : 'editable';
       if (element.localName === 'label' && !listening.has(element)) return standsIn(element) ? 'clickable' : '';
       if (element.localName === 'input' && element.type === 'file') return 'file';
+      if (element.draggable && !listening.has(element)) return 'draggable';
       if (!element.hasAttribute('tabindex') || element.tabIndex >= 0) return delegates(element) ? '' : 'clickable';
     }
     if (listening.has(element)) return delegates(element) ? '' : 'clickable';

@@ -122,10 +122,10 @@ async def _stale(page: Page, observer: Observer, ref: str) -> StaleRef:
     was = observer.remembered(ref)
     remedy = "Use a ref of the latest snapshot."
     if not was:
-        return StaleRef("stale_ref", f"There is no element {ref}.", remedy)
+        return StaleRef("stale_ref", f"There is no {ref}.", remedy)
     role, name = _role_and_name(was)
     nearest = _nearest(await observer.present_refs(page), role, name)
-    message = f"There is no element {ref} any more; it was {was}"
+    message = f"There is no {ref} any more; it was {was}"
     return StaleRef("stale_ref", f"{message}{_named(nearest)}.", remedy)
 
 

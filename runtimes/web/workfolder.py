@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from runtimes.web import keeper
+from runtimes.web.memory import used_mb
 
 _KEEPER_SECONDS = 2 * keeper.END_SECONDS
 
@@ -51,16 +52,21 @@ class WorkFolder:
             stdin.write(f"driver {driver}\nsession {session}\n".encode())
             stdin.flush()
 
+    def used_mb(self) -> float:
+        """What the processes told use together."""
+        return used_mb(self._sessions, self._drivers)
+
     @property
     def kept(self) -> bool:
         """Whether the keeper lives, which it does until somebody kills it or the driver dies."""
         return self._keeper.poll() is None
 
     async def end(self) -> None:
-        """Kill what was told and what works in the folder, and remove it. Not for two callers at once."""
+        """Kill the browser, and whatever works in the folder, and remove it; the driver lives on."""
         stdin = self._keeper.stdin
         assert stdin is not None
         with suppress(OSError):
+            stdin.write(b"end\n")
             stdin.close()
         await asyncio.to_thread(self._end)
         if self._lock >= 0:
@@ -74,7 +80,7 @@ class WorkFolder:
             self._keeper.kill()
             self._keeper.wait()
         if self._keeper.returncode != 0:
-            keeper.end(str(self.path), self._sessions, self._drivers)
+            keeper.end(str(self.path), self._sessions)
         self._reap()
 
     def _reap(self) -> None:

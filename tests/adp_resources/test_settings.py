@@ -35,6 +35,13 @@ def test_the_documented_defaults_hold() -> None:
         "task_file": Path("tasks.jsonl"),
         "vllm_url": "http://localhost:8000",
         "start_url": "https://www.google.com",
+        "web_screenshots": True,
+        "web_trace": "off",
+        "web_observation": "full",
+        "web_memory_mb": None,
+        "web_recycle_episodes": 200,
+        "web_allow_private": (),
+        "search_url": "",
         "log_level": "INFO",
     }
     assert {name: getattr(settings, name) for name in expected} == expected
@@ -68,6 +75,11 @@ def test_an_empty_value_is_no_value(project: Path, monkeypatch: pytest.MonkeyPat
         ("MAX_ROUND_COST_USD", "-2"),
         ("TEACHER_ERROR_RATE", "1.1"),
         ("MEMORY_LIMIT", "-128"),
+        ("WEB_TRACE", "always"),
+        ("WEB_OBSERVATION", "none"),
+        ("WEB_MEMORY_MB", "1"),
+        ("WEB_RECYCLE_EPISODES", "0"),
+        ("SEARCH_URL", "search.example"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable_with_the_place_to_mend_it(

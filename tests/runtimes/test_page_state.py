@@ -17,10 +17,11 @@ from runtimes.grading import page_reading
 from runtimes.grading.base import check_verifier
 from runtimes.perform import perform
 from runtimes.services import Services
+from runtimes.web import page
 from runtimes.web.browser import BrowserPool
 from sandbox import SandboxPool
 
-from .scripted import ScriptedModel, call, finishes, reasoning_task, runs, says
+from .scripted import ScriptedModel, Turn, call, finishes, reasoning_task, runs, says
 
 CATALOGUE = "http://shop.test/_world/catalogue.json"
 COUNT = "() => JSON.parse(document.body.innerText).length"
@@ -35,6 +36,11 @@ DESK = """<title>Desk</title>
   // A page that lies to scripts about its texts.
   Object.defineProperty(HTMLElement.prototype, 'innerText', {get: () => 'a lie'});
 </script>"""
+
+OPENING = "<button autofocus onclick='window.open(\"/closing\")'>Press</button>"
+CLOSING = "<title>Closing</title><script>setTimeout(() => window.close(), 2000)</script>"
+SPINNING = "<button autofocus onclick='setTimeout(() => { for (;;) {} }, 1000)'>Press</button>"
+PAGES = {"/desk": DESK, "/opening": OPENING, "/closing": CLOSING, "/spinning": SPINNING}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,11 +60,12 @@ async def local_host() -> AsyncIterator[str]:
         return web.json_response({"stock": 7})
 
     async def desk(request: web.Request) -> web.Response:
-        return web.Response(text=DESK, content_type="text/html")
+        return web.Response(text=PAGES[request.path], content_type="text/html")
 
     app = web.Application()
     app.router.add_get("/", stock)
-    app.router.add_get("/desk", desk)
+    for path in PAGES:
+        app.router.add_get(path, desk)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -66,9 +73,7 @@ async def local_host() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def played(
-    browsers: BrowserPool, spec: dict[str, Any], *turns: Message, **constraints: Any
-) -> Trajectory:
+async def played(browsers: BrowserPool, spec: dict[str, Any], *turns: Turn, **constraints: Any) -> Trajectory:
     """What becomes of an agent that makes these turns, judged by a page_state verifier."""
     task = TaskSpec(
         task_type="web",
@@ -169,6 +174,8 @@ FAILS: list[dict[str, Any]] = [
     {"locator": "#unseen", "read": "visible", "expected": True},
     {"locator": "#nothing", "contains": ""},
     {"script": "true", "at_least": 1},
+    {"locator": "#nothing", "compare": "exact"},
+    {"locator": "#late", "compare": "numeric"},
 ]
 
 
@@ -187,7 +194,7 @@ async def test_every_kind_of_reading_and_expectation_holds_or_fails(
     held = await at_the_desk(browsers, local_host, late, *rest, answer="Kyoto")
     assert held.outcome == "solved", held.grade_reason
     for check in FAILS if where == "last page" else FAILS[:1]:
-        failed = await at_the_desk(browsers, local_host, {**place, **check})
+        failed = await at_the_desk(browsers, local_host, {**place, **check}, answer="None")
         assert failed.outcome == "unsolved", check
 
 
@@ -256,6 +263,43 @@ async def test_whatever_the_verdict_the_last_page_gives_its_place_back(
     check = {"at": "last_page", "script": script, "expected": True}
     trajectory = await at_the_desk(browsers, local_host, check)
     assert trajectory.outcome == outcome
+    await next_page(browsers)
+
+
+async def test_a_page_that_closes_itself_while_it_is_judged_is_no_fault_of_ours(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    trajectory = await played(
+        browsers,
+        {"at": "last_page", "script": "new Promise(() => {})", "expected": True},
+        says(None, call("press", {"key": "Enter"})),
+        finishes(),
+        start_url=f"http://{local_host}/opening",
+        allowed_domains=[local_host],
+    )
+    assert trajectory.outcome == "unverified"
+    assert "closed" in trajectory.grade_reason
+    await next_page(browsers)
+
+
+async def test_an_episode_that_ends_on_a_page_that_hangs_is_not_solved(
+    browsers: BrowserPool, local_host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "OBSERVE_SECONDS", 2.0)
+
+    async def later() -> Message:
+        await asyncio.sleep(1)  # the page begins to hang when nobody acts on it
+        return finishes()
+
+    trajectory = await played(
+        browsers,
+        {"at": "last_page", "script": "true", "expected": True},
+        says(None, call("press", {"key": "Enter"})),
+        later,
+        start_url=f"http://{local_host}/spinning",
+        allowed_domains=[local_host],
+    )
+    assert (trajectory.outcome, trajectory.error_type) == ("unsolved", "timeout")
     await next_page(browsers)
 
 

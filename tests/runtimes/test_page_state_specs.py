@@ -28,6 +28,7 @@ URL, AT = {"url": "http://shop.test/"}, {"at": "last_page"}
         ({**URL, "script": "1", "read": "text", "expected": 1}, "without the `locator`"),
         ({**URL, "locator": "p", "read": "text", "attribute": "id", "expected": 1}, "`read` or `attribute`"),
         ({**URL, "read": "url", "expected": "http://shop.test/"}, "last_page"),
+        ({**AT, "read": "url", "expected": 3}, "an address"),
         ({**URL, "script": "1", "expected": 1, "contains": 1}, "either `expected`"),
         ({**URL, "locator": "p", "matches": "("}, "regular expression"),
         ({**URL, "locator": "p", "at_least": "many"}, "at_least"),

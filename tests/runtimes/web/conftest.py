@@ -11,6 +11,7 @@ from aiohttp import web
 
 from runtimes.contracts import TaskSpec
 from runtimes.web.browser import BrowserPool
+from runtimes.web.recorded import RecordedPages
 
 from .episodes import SHOP, web_task
 
@@ -35,6 +36,13 @@ AWKWARD_PAGE = """<title>Awkward</title>
 async def pool() -> AsyncIterator[BrowserPool]:
     """One browser for the tests of a module, which run in one event loop."""
     async with BrowserPool(navigation_seconds=5, action_seconds=2, start_url=SHOP) as pool:
+        yield pool
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def recorded_pages() -> AsyncIterator[RecordedPages]:
+    """The fresh browser that every replay of this module has its contexts in."""
+    async with RecordedPages(navigation_seconds=5, action_seconds=2) as pool:
         yield pool
 
 

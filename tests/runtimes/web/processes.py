@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,11 +21,22 @@ def browsers(of: psutil.Process | None = None) -> list[psutil.Process]:
     return found
 
 
+def renderers() -> set[psutil.Process]:
+    """The processes of pages, in all browsers of this process."""
+    found = set()
+    for browser in browsers():
+        for process in browser.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "--type=renderer" in process.cmdline():
+                    found.add(process)
+    return found
+
+
 def is_gone(process: psutil.Process, seconds: float = 3) -> bool:
     _, alive = psutil.wait_procs([process], timeout=seconds)
     return not alive
 
 
-def folders() -> set[Path]:
-    """The temporary folders of browsers."""
-    return set(Path(tempfile.gettempdir()).glob(f"{keeper.PREFIX}*"))
+def folders(temporary: Path) -> list[str]:
+    """The names of the browsers' folders there."""
+    return sorted(path.name for path in temporary.glob(f"{keeper.PREFIX}*"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,7 +15,7 @@ from runtimes.errors import ConfigurationError, InfrastructureError
 from runtimes.web.browser import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
-from .processes import browsers, is_gone
+from .processes import browsers, is_gone, renderers
 
 
 @pytest.fixture
@@ -57,13 +59,55 @@ async def test_a_killed_driver_is_our_failure_and_the_next_page_works(pool: Brow
 
 async def test_a_dead_renderer_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
     async with pool.page(web_task()) as page:
-        for process in browsers()[0].children(recursive=True):
-            if "--type=renderer" in process.cmdline():
-                process.kill()
+        for process in renderers():
+            process.kill()
         with pytest.raises(InfrastructureError, match="process died"):
             await page.observe()
     async with pool.page(web_task()) as page:
         assert "Welcome to The Shop" in await page.observe()
+
+
+async def test_a_dead_renderer_disturbs_no_other_episode(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        before = renderers()
+        async with pool.page(web_task()) as doomed:
+            for process in renderers() - before:
+                process.kill()
+            with pytest.raises(InfrastructureError, match="process died"):
+                await doomed.observe()
+            assert "Tea" in await page.click(ref_of(await page.observe(), 'link "Tea"'))
+        assert "Tea" in await page.observe()
+
+
+async def test_a_hung_driver_is_our_failure_and_is_replaced(
+    pool: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pool.check()
+    (browser,) = browsers()
+    (driver,) = (p for p in psutil.Process().children() if p in browser.parents())
+    driver.suspend()
+    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.driver.CLOSE_SECONDS", 0.5)
+    with pytest.raises(InfrastructureError, match="opening a context"):
+        async with asyncio.timeout(20), pool.page(web_task()):
+            pass
+    monkeypatch.undo()
+    assert is_gone(browser)
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+    assert is_gone(driver)
+
+
+async def test_a_temporary_folder_that_takes_no_files_is_our_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    async with BrowserPool(start_url=SHOP) as pool:
+        with pytest.raises(InfrastructureError, match="did not start") as raised:
+            await pool.check()
+        assert "TMPDIR" in raised.value.remedy
+        monkeypatch.undo()
+        await pool.check()
 
 
 async def test_a_hung_browser_is_our_failure_and_is_replaced(

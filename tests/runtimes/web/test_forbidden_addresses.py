@@ -102,11 +102,68 @@ async def test_the_graders_part_of_the_shop_needs_the_key_too(pool: BrowserPool)
         ("http://metadata.google.internal/", None, True),
         ("https://example.com/", (), True),
         ("http://shop.test/cart", (), False),
-        ("ftp://example.com/", None, True),
+        ("http://shop.test./cart", (), False),
+        ("https://shop.test/cart", None, True),
+        ("http://shop.test:22/", None, True),
+        ("http://shop.test:80/", None, False),
+        ("http://a.shop.test/", (), True),
+        ("https://example.com:8443/", None, False),
+        ("https://example.com:8443/", ("example.com",), False),
+        ("https://a.example.com:8443/", ("example.com:8443",), True),
+        ("http://example.com:25/", None, True),
+        ("http://example.com:6667/", ("example.com",), True),
+        ("http://[2606:4700::1111]/", None, False),
+        ("http://[::1]:8000/", ("::1",), False),
+        ("http://[::1]:8000/", ("[::1]:8000",), False),
+        ("http://[::1]:8001/", ("[::1]:8000",), True),
+        ("http://[::ffff:127.0.0.1]/", None, True),
+        ("http://2130706433/", None, True),
+        ("http://0x7f.1/", None, True),
+        ("http://0177.0.0.1/", None, True),
+        ("http://127.0.0.1./", None, True),
+        ("http://0.0.0.0/", None, True),
+        ("http://example.com@127.0.0.1/", None, True),
+        ("http://127.0.0.1@example.com/", None, False),
+        ("http://LOCALHOST/", None, True),
+        ("http://a.localhost/", None, True),
+        ("http://a.localhost/", ("a.localhost",), False),
+        ("http://x.intranet.internal/", ("intranet.internal",), True),
+        ("http://metadata.google.internal/", ("google.internal",), True),
+        ("http://bücher.example/", ("xn--bcher-kva.example",), False),
+        ("http://exаmple.com/", ("example.com",), True),  # a Cyrillic а
+        ("http://example.com:99999/", None, True),
+        ("http://[::1/", None, True),
+        ("http:///", None, True),
+        *(
+            (url, None, True)
+            for url in (
+                *("ftp://example.com/", "file:///etc/passwd", "data:text/html,x", "about:blank", "blob:x"),
+                *("chrome://version", "view-source:http://example.com/", "javascript:1", "ws://example.com/"),
+                *("filesystem:http://example.com/x", "devtools://x", "chrome-extension://x/", "", "x"),
+            )
+        ),
     ],
 )
 async def test_what_a_guard_refuses(url: str, allowed: tuple[str, ...] | None, refused: bool) -> None:
     assert bool(Guard(allowed).refusal(url)) is refused
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://10.0.0.8/", False),
+        ("http://10.0.0.9/", True),
+        ("http://wiki.corp.internal/", False),
+        ("http://corp.internal/", True),
+        ("https://public.example/", True),
+    ],
+)
+async def test_the_deployment_opens_private_hosts_and_grants_no_others(url: str, refused: bool) -> None:
+    allow_private = ("10.0.0.8", "*.corp.internal", "public.example")
+    allowed = ("10.0.0.8", "10.0.0.9.example", "wiki.corp.internal")
+    assert bool(Guard(allowed, allow_private=allow_private).refusal(url)) is refused
+    assert bool(Guard(None, allow_private=allow_private).refusal("http://10.0.0.8/")) is False
+    assert bool(Guard((), allow_private=allow_private).refusal("http://10.0.0.8/")) is True
 
 
 async def test_allowed_domains_that_are_no_list_fail_the_task_with_the_way_out(pool: BrowserPool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
+import psutil
 import pytest
 
 from runtimes.contracts import TaskSpec
@@ -12,7 +15,7 @@ from runtimes.web.browser import BrowserPool
 from runtimes.web.page import WebPage
 
 from .episodes import SHOP, ref_of, web_task
-from .processes import browsers
+from .processes import browsers, renderers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,12 +36,16 @@ async def test_an_episode_is_not_resumed_unless_its_task_says_so(pool: BrowserPo
             await bench.on_page(look)
 
 
-async def test_an_episode_goes_on_with_its_cookies_and_address_in_another_browser(pool: BrowserPool) -> None:
+@pytest.mark.parametrize("victims", [browsers, renderers])
+async def test_an_episode_goes_on_with_its_cookies_and_address_after_a_death(
+    pool: BrowserPool, victims: Callable[[], Collection[psutil.Process]]
+) -> None:
     async with workbench(pool, web_task(recovery="resume")) as bench:
         seen = await bench.on_page(lambda page: page.goto("/product/132"))
         button = ref_of(seen, 'button "Add to cart"')
         seen = await bench.on_page(lambda page: page.click(button))
-        browsers()[0].kill()
+        for victim in victims():
+            victim.kill()
         with pytest.raises(ToolError, match="not known") as raised:
             await bench.on_page(look)
         assert raised.value.error_type == "browser_error"

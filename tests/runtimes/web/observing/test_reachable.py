@@ -194,7 +194,7 @@ CASES = {
     "dragged": Case(
         f"<ul><li><i id=t draggable=true>one</i></ul><p id=p>there</p>"
         f"<script>p.ondragover = e => e.preventDefault(); p.ondrop = () => {{ {DONE} }}</script>",
-        "i#t",
+        'i#t "one" [draggable]',
         lambda element: element.drag_to(element.page.locator("#p")),
     ),
 }

@@ -45,9 +45,7 @@ async def test_an_element_replaced_by_an_equal_one_is_stale_and_the_new_one_name
         error = await refusal(looking, old)
         new = await looking.ref(element)
         assert error.error_class == "stale_ref"
-        assert (
-            f"There is no element {old} any more; it was {element}; nearest: {new} {element}" in error.message
-        )
+        assert f"There is no {old} any more; it was {element}; nearest: {new} {element}" in error.message
         assert (await find_target(looking.page, looking.observer, new)).ref == new
 
 
@@ -83,7 +81,7 @@ async def test_a_ref_never_given_is_stale(look: Look) -> None:
     looking = await look(SHOP)
     await looking.observe()
     for ref in ("e999", "x999", "f7e1", "f7x1"):
-        assert f"There is no element {ref}." in (await refusal(looking, ref)).message
+        assert f"There is no {ref}." in (await refusal(looking, ref)).message
 
 
 async def test_a_name_given_for_a_ref_is_answered_with_the_elements_of_that_name(look: Look) -> None:
