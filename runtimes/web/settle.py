@@ -76,14 +76,15 @@ async def settle(
             if not watch.navigating and not watch.new_document and watch.page is page:
                 break
             moved()
+        else:
+            if watch.documents >= MAX_DOCUMENTS:
+                raise await close_loop(watch, watch.page)
     if watch.large_document:
         raise too_large(watch)
     if unreached := proxys_fault(watch, watch.failed_document):
         raise unreached
     if watch.navigation_fault:
         raise fault_of("opening the page", ConnectionError(watch.navigation_fault))
-    if watch.documents >= MAX_DOCUMENTS:
-        raise await close_loop(watch, watch.page)
 
 
 async def _load(watch: Watch, page: Page, navigation_seconds: float) -> None:

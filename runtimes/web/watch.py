@@ -42,7 +42,7 @@ class Watch:
     are sentences the agent has not been told yet. `refused_document`, `large_document`, `navigation_fault`
     and `page_fault` tell what kept the last action from opening a page or keeping one; `failed_document` is
     the address of one that did not come, or that the proxy answered in the site's place. `documents` counts
-    what the current page has gone to since the action began.
+    those that the current page has asked for since the action began.
     """
 
     def __init__(self, context: BrowserContext, guard: Guard, proxy: ContextProxy | None = None) -> None:
@@ -173,6 +173,8 @@ class Watch:
             self._block(request.url)  # routes do not see where a redirect leads
         if _is_main_document(request):
             self._navigations.add(request)
+            # Documents, not addresses: a page that rewrites its own address stays where it is.
+            self.documents += request.redirected_from is None and self._concerns_agent(request)
         elif request.resource_type in {"xhr", "fetch"}:
             self._calls.add(request)
         self._changed.set()
@@ -205,7 +207,6 @@ class Watch:
     def _on_navigated(self, frame: Frame) -> None:
         if frame.parent_frame is None:
             self.new_document = True
-            self.documents += frame.page is self.page
             self._navigations = {request for request in self._navigations if _frame_of(request) != frame}
             self._changed.set()
 

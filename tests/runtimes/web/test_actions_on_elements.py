@@ -127,6 +127,12 @@ async def test_an_action_without_effect_is_told(act: Act) -> None:
     assert "the page did not change" in await act("click", ref='button "Nothing"')
 
 
+async def test_a_page_that_rewrites_its_address_does_not_lead_on(act: Act, site: str) -> None:
+    seen = await act("click", ref='button "Push"')
+    assert "said: moved" in seen
+    assert f"URL: {site}?8" in seen
+
+
 async def test_history_goes_back_and_forward_and_a_page_is_loaded_again(act: Act) -> None:
     await act("click", ref='link "The table"')
     assert "Title: Playground" in await act("back")

@@ -29,6 +29,7 @@ PLAYGROUND = """<title>Playground</title>
 <button onclick="setTimeout(() => said('later'), 300)">Later</button>
 <button onclick="setTimeout(() => soon.remove(), 300)">Remove</button><p id="soon">going soon</p>
 <button onclick="void 0">Nothing</button>
+<button onclick="for (let i = 0; i < 9; i++) history.pushState(0, '', '?' + i); said('moved')">Push</button>
 <a href="/table?from=link">The table</a><a href="/opened" target="_blank">Another tab</a>
 <p id="out"></p>
 <script>
