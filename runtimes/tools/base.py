@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
-from runtimes.errors import ToolError
+from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
 from runtimes.web.recovery import Checkpoint, resumes, take_checkpoint
 
