@@ -19,10 +19,10 @@ from runtimes.llm.base import ChatModel
 from runtimes.llm.providers import choose_model
 from runtimes.llm.retry import RetryPolicy
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.browser.sites import LocalSite
 from runtimes.web.miniwob.site import MiniwobSite, html_folder
-from runtimes.web.screenshots import FOLDER, ScreenshotStore
-from runtimes.web.sites import LocalSite
+from runtimes.web.page.screenshots import FOLDER, ScreenshotStore
 from sandbox import Limits, SandboxPool
 from sandbox.backends.protections import protections_named
 

@@ -20,7 +20,7 @@ from runtimes.tools.page_actions import FINISH
 from runtimes.version import code_version
 
 if TYPE_CHECKING:
-    from runtimes.web.page import WebPage
+    from runtimes.web.page.page import WebPage
 
 NUDGE = "Your reply was empty. Call a tool, or call complete_task with the final answer."
 MAX_EMPTY_REPLIES = 2

@@ -14,8 +14,8 @@ from runtimes.llm.base import Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import toolset
-from runtimes.web.guard import Guard
-from runtimes.web.tracing import trace_path
+from runtimes.web.egress.guard import Guard
+from runtimes.web.page.tracing import trace_path
 from runtimes.world import World
 from sandbox import SandboxError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtimes.llm.base import ChatModel
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
 
 

@@ -11,7 +11,7 @@ import typer
 from adp_service.cli.imports import Output, write_tasks
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob.site import MiniwobSite
 from runtimes.web.miniwob.tasks import TASKS, check_names, read_tasks
 

@@ -18,8 +18,8 @@ from adp_service.platform import Platform
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.errors import PlatformError
 from runtimes.llm.providers import BUILTIN
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import Replay, StepReplay, recorded_actions, recorded_mode, replay_trajectory
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import Replay, StepReplay, recorded_actions, recorded_mode, replay_trajectory
 
 BAD_INPUT = 2
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.measure import describe_machine
 from benchmarks.web import browsers, episodes, speed
 from benchmarks.web.pages import pages
-from runtimes.web.chromium import EXECUTABLES
+from runtimes.web.browser.chromium import EXECUTABLES
 
 BARS = {
     "browsergym_ratio": "steps a second / BrowserGym 0.14 with its waits off: >= 3",

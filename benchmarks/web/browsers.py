@@ -12,7 +12,7 @@ import psutil
 from benchmarks.measure import tree_pss
 from benchmarks.web.steps import REF, task
 from runtimes.errors import InfrastructureError
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 
 CONTEXTS = 8
 WARM, EPISODES = 20, 120

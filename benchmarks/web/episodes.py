@@ -10,11 +10,11 @@ import asyncio
 from benchmarks.web.reachability import reachability
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob import MiniwobSite
 from runtimes.web.miniwob.tasks import TASKS, read_tasks
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import replay_trajectory
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import replay_trajectory
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, says
 from tests.runtimes.web.escapes import UNASKED, WAYS

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from benchmarks.web.oracles import ORACLES, Act
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob.site import MiniwobSite, task_url
-from runtimes.web.observation import Observer
-from runtimes.web.supplement import ENGINE
+from runtimes.web.observation.observer import Observer
+from runtimes.web.observation.supplement import ENGINE
 
 if TYPE_CHECKING:
     from playwright.async_api import ElementHandle, Locator, Page

@@ -12,9 +12,9 @@ from statistics import median
 
 from benchmarks.web.rival import Unavailable, browsergym
 from benchmarks.web.steps import raw_steps, runtime_observation, runtime_steps, seconds_of
-from runtimes.web import supplement
-from runtimes.web.browser import BrowserPool
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.observation import supplement
+from runtimes.web.page.screenshots import ScreenshotStore
 
 CLICKS, DEFAULT_CLICKS, LOOKS = 10, 2, 3
 """A sample's: steps, steps of BrowserGym with all its waits, observations of the large page."""

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from runtimes.contracts import TaskSpec
-from runtimes.web import supplement
-from runtimes.web.browser import BrowserPool
-from runtimes.web.page import VIEWPORT
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.observation import supplement
+from runtimes.web.page.page import VIEWPORT
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.errors import InfrastructureError, VerifierFault
-from runtimes.web.egress import is_of_proxy
+from runtimes.web.egress.proxy import is_of_proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page, Response

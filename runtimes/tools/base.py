@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
-from runtimes.web.recovery import Checkpoint, resumes, take_checkpoint
+from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
     from runtimes.llm.base import ChatModel
     from runtimes.services import Services
-    from runtimes.web.page import WebPage
+    from runtimes.web.page.page import WebPage
     from sandbox import Session
 
 

@@ -1,4 +1,4 @@
-"""The actions an agent has on a web page, as tools; what they do is `runtimes/web/page.py`'s."""
+"""The actions an agent has on a web page, as tools; what they do is `runtimes/web/page/page.py`'s."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from runtimes.tools.base import Tool, ToolFunction, Workbench, parameters
 from runtimes.tools.uploads import upload_file
-from runtimes.web.actions import Direction
-from runtimes.web.page import MAX_WAIT_SECONDS
-from runtimes.web.reading import Form
+from runtimes.web.page.actions import Direction
+from runtimes.web.page.page import MAX_WAIT_SECONDS
+from runtimes.web.page.reading import Form
 
 FINISH = "finish"
 """Ends the episode as `complete_task` does, with the page as it was then in the record."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
-from runtimes.web.actions import UploadFile
+from runtimes.web.page.actions import UploadFile
 
 MAX_BYTES = 10_000_000
 

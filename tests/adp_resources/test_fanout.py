@@ -20,7 +20,7 @@ from runtimes.errors import ConfigurationError, InfrastructureError, ModelRefuse
 from runtimes.llm.base import Reply, Sampling
 from runtimes.llm.retry import RetryPolicy
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
 from tests.runtimes.scripted import finishes
 

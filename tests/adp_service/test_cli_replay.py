@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adp_service.cli.main import main
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.page.screenshots import ScreenshotStore
 from tests.adp_service.command import Ended, adp, project
 
 CART = {

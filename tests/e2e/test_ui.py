@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from runtimes.web.chromium import EXECUTABLES
+from runtimes.web.browser.chromium import EXECUTABLES
 from tests.e2e.dagster_dev import DagsterDev, dagster_dev
 from tests.e2e.project import ROOT, Project
 from tests.e2e.test_dagster import ASSETS

@@ -12,7 +12,7 @@ from runtimes.builtin import CodeRuntime, ReasoningRuntime
 from runtimes.contracts import Message, Runtime, TaskSpec, Trajectory
 from runtimes.llm.base import Reply, Sampling
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
 
 Turn = Message | Exception | Callable[[], Any]

@@ -13,7 +13,7 @@ from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json,
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool, SandboxUnavailable
 from sandbox.backends.base import SlotKind
 from sandbox.slot import Slot

@@ -17,8 +17,8 @@ from runtimes.grading import page_reading
 from runtimes.grading.base import check_verifier
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web import page
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page import page
 from sandbox import SandboxPool
 
 from .scripted import ScriptedModel, Turn, call, finishes, reasoning_task, runs, says

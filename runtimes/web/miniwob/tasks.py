@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from runtimes.contracts import Lineage, TaskSpec, Verifier
 from runtimes.errors import ConfigurationError, InfrastructureError
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob.site import HOST, task_names, task_url
 
 LICENCE = "MIT"

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from runtimes.web.guard import SHOP_HOST
+from runtimes.web.egress.guard import SHOP_HOST
 from runtimes.web.site import pages
 from runtimes.web.site.catalogue import (
     ACCOUNTS,

@@ -10,8 +10,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtimes.contracts import TaskSpec
-from runtimes.web.browser import BrowserPool
-from runtimes.web.recorded import RecordedPages
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.replay.recorded import RecordedPages
 
 from .episodes import SHOP, web_task
 

@@ -13,7 +13,7 @@ import sys
 
 import psutil
 
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import SHOP, web_task
 from .processes import browsers

@@ -23,9 +23,9 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Error, async_playwright
 
-from runtimes.web.chromium import EXECUTABLES
-from runtimes.web.egress import BROWSER_FLAGS, ContextProxy
-from runtimes.web.guard import Guard
+from runtimes.web.browser.chromium import EXECUTABLES
+from runtimes.web.egress.guard import Guard
+from runtimes.web.egress.proxy import BROWSER_FLAGS, ContextProxy
 
 PUBLIC, METADATA, LOOPBACK = "93.184.216.34", "169.254.169.254", "127.0.0.1"
 OWN = "93.184.216.1"  # of the interface; all others of its network are reached here too, as on loopback

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from runtimes.web import keeper
+from runtimes.web.browser import keeper
 
 
 def browsers(of: psutil.Process | None = None) -> list[psutil.Process]:

@@ -12,9 +12,9 @@ from runtimes.contracts import Message, TaskSpec, Trajectory, trajectory_from_js
 from runtimes.llm.base import Reply
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import Replay, replay_trajectory
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import Replay, replay_trajectory
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, call, says
 

@@ -12,7 +12,7 @@ from runtimes.errors import ToolError
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.registry import grants
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import ref_of, web_task
 from .unruly import unruly_site

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from runtimes.errors import ToolError
-from runtimes.web.browser import BrowserPool
-from runtimes.web.page import WebPage
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page.page import WebPage
 
 from .episodes import SHOP, ref_of, web_task
 from .unruly import unruly_site

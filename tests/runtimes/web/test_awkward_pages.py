@@ -6,8 +6,8 @@ import pytest
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
-from runtimes.web.browser import BrowserPool
-from runtimes.web.snapshot import BUDGET
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.observation.snapshot import BUDGET
 
 from .episodes import SHOP, ref_of, web_task
 

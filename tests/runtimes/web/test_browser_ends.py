@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from runtimes.web import keeper
+from runtimes.web.browser import keeper
 
 ROOT = Path(__file__).parents[3]
 

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from runtimes.errors import ConfigurationError, InfrastructureError
-from runtimes.web import keeper
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser import keeper
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
 from .processes import browsers, folders, is_gone, renderers
@@ -87,8 +87,8 @@ async def test_a_hung_driver_is_our_failure_and_is_replaced(
     (browser,) = browsers()
     (driver,) = (p for p in psutil.Process().children() if p in browser.parents())
     driver.suspend()
-    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 0.5)
-    monkeypatch.setattr("runtimes.web.driver.CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.browser.driver.CLOSE_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -132,7 +132,7 @@ async def test_a_hung_browser_is_our_failure_and_is_replaced(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -150,7 +150,7 @@ async def test_a_browser_that_opens_no_page_is_our_failure_and_is_replaced(
     for process in hung.children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # the page just closed takes its renderer along
             process.suspend()
-    monkeypatch.setattr("runtimes.web.contexts.CHECK_SECONDS", 2)
+    monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 2)
     with pytest.raises(InfrastructureError, match="opening a page"):
         async with asyncio.timeout(20), pool.page(web_task()):
             pass
@@ -166,7 +166,7 @@ async def test_cancellation_ends_an_episode_whose_browser_hangs(
     await pool.check()
     (hung,) = browsers()
     hung.suspend()
-    monkeypatch.setattr("runtimes.web.contexts.CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr("runtimes.web.browser.contexts.CLOSE_SECONDS", 0.5)
     checking = asyncio.create_task(pool.check())
     await asyncio.wait({checking}, timeout=0.2)
     checking.cancel()
@@ -208,7 +208,7 @@ async def test_health_says_whether_a_page_could_be_opened(
 ) -> None:
     assert (await pool.health()).healthy
     async with BrowserPool() as without:
-        monkeypatch.setattr("runtimes.web.chromium.EXECUTABLES", ("no-such-browser",))
+        monkeypatch.setattr("runtimes.web.browser.chromium.EXECUTABLES", ("no-such-browser",))
         health = await without.health()
         assert not health.healthy
         assert "apt-get install" in health.detail

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import SHOP, web_task
 from .processes import browsers, folders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtimes.web.compare import first_difference, same_text, same_url
+from runtimes.web.replay.compare import first_difference, same_text, same_url
 
 
 @pytest.mark.parametrize(

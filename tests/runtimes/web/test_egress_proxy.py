@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from runtimes.errors import ConfigurationError, ToolError
-from runtimes.web.egress import ContextProxy
-from runtimes.web.guard import Guard
+from runtimes.web.egress.guard import Guard
+from runtimes.web.egress.proxy import ContextProxy
 from sandbox.lookups import Resolve
 
 from .episodes import web_task

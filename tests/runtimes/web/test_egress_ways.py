@@ -18,9 +18,9 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Error, Route, async_playwright
 
-from runtimes.web.chromium import EXECUTABLES
-from runtimes.web.egress import BROWSER_FLAGS, ContextProxy
-from runtimes.web.guard import Guard
+from runtimes.web.browser.chromium import EXECUTABLES
+from runtimes.web.egress.guard import Guard
+from runtimes.web.egress.proxy import BROWSER_FLAGS, ContextProxy
 
 from .escapes import INERT, UNASKED, WAYS, Act, Escape, site
 

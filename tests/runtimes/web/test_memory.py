@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.web import memory
-from runtimes.web.browser import BrowserPool
-from runtimes.web.memory import MB, MemoryBudget, Usage, available_mb, used_mb
+from runtimes.web.browser import memory
+from runtimes.web.browser.memory import MB, MemoryBudget, Usage, available_mb, used_mb
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import SHOP, web_task
 

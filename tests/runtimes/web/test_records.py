@@ -14,9 +14,9 @@ from runtimes.builtin import WebRuntime
 from runtimes.contracts import WebRecord
 from runtimes.errors import ToolError
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
-from runtimes.web.page import WebPage
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page.page import WebPage
+from runtimes.web.page.screenshots import ScreenshotStore
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, call, says
 

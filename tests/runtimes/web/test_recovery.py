@@ -11,8 +11,8 @@ from runtimes.contracts import TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.services import Services
 from runtimes.tools.base import MAX_DEATHS, Workbench
-from runtimes.web.browser import BrowserPool
-from runtimes.web.page import WebPage
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page.page import WebPage
 
 from .episodes import SHOP, ref_of, web_task
 from .processes import browsers, renderers

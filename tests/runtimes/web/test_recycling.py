@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from runtimes.errors import InfrastructureError
-from runtimes.web import fleet
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser import fleet
+from runtimes.web.browser.pool import BrowserPool
 
 from .episodes import SHOP, ref_of, web_task
 from .processes import browsers, folders, is_gone, renderers
@@ -34,8 +34,8 @@ async def test_after_its_episodes_a_browser_finishes_what_runs_and_goes() -> Non
 
 async def test_a_browser_that_has_grown_while_empty_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "GROWTH_MB", -10_000.0)
-    monkeypatch.setattr("runtimes.web.memory._LEAST_AGE_SECONDS", 0.0)
-    monkeypatch.setattr("runtimes.web.memory._SHARE_OF_TIME", 1e9)
+    monkeypatch.setattr("runtimes.web.browser.memory._LEAST_AGE_SECONDS", 0.0)
+    monkeypatch.setattr("runtimes.web.browser.memory._SHARE_OF_TIME", 1e9)
     async with BrowserPool(start_url=SHOP) as pool:
         async with pool.page(web_task()):
             (old,) = browsers()

@@ -10,9 +10,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtimes.contracts import Trajectory, Verifier, WebRecord, trajectory_from_json
-from runtimes.web.browser import BrowserPool
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import NotReplayable, recorded_actions
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import NotReplayable, recorded_actions
 
 from .episodes import SHOP, web_task
 from .recording import Said, again, record, verdicts

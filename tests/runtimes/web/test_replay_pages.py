@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from runtimes.web.browser import BrowserPool
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import recorded_mode
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import recorded_mode
 
 from .episodes import web_task
 from .recording import Said, again, record, verdicts

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.errors import InfrastructureError
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.page.screenshots import ScreenshotStore
 from tests.adp_resources.disks import small_disk
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400
@@ -22,7 +22,7 @@ DIGEST = hashlib.sha256(JPEG).hexdigest()
 KILLED_IN_THE_MIDDLE = """
 import resource, signal, sys
 from pathlib import Path
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.page.screenshots import ScreenshotStore
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python takes it for an OSError else
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 ScreenshotStore(Path(sys.argv[1])).put(sys.stdin.buffer.read())

@@ -12,8 +12,8 @@ from runtimes.grading.page_reading import by_script, open_page
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.tools.page_actions import PAGE_ACTIONS
-from runtimes.web.browser import BrowserPool
-from runtimes.web.page import WebPage
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page.page import WebPage
 
 from .episodes import SHOP, ref_of, web_task
 

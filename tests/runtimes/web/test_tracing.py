@@ -12,8 +12,8 @@ from runtimes.builtin import WebRuntime
 from runtimes.contracts import Trajectory, Verifier
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
-from runtimes.web.tracing import Tracing, trace_path
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.page.tracing import Tracing, trace_path
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, finishes
 

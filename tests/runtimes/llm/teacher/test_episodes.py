@@ -19,7 +19,7 @@ from runtimes.llm.teacher.families.base import Slip
 from runtimes.llm.teacher.policy import slip_of
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
 
 EXAMPLES = Path(__file__).parents[4] / "examples"

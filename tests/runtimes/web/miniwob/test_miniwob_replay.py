@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob import MiniwobSite
 from runtimes.web.miniwob.tasks import read_tasks
-from runtimes.web.recorded import RecordedPages
-from runtimes.web.replay import replay_trajectory
+from runtimes.web.replay.recorded import RecordedPages
+from runtimes.web.replay.replay import replay_trajectory
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, says
 

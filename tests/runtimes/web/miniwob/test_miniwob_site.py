@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from runtimes.errors import ConfigurationError
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob import HOST, MiniwobSite
 from runtimes.web.miniwob.site import task_names, task_url
 from runtimes.web.miniwob.tasks import TASKS, check_names, make_task, read_tasks

@@ -10,7 +10,7 @@ from runtimes.builtin import WebRuntime
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.perform import perform
 from runtimes.services import Services
-from runtimes.web.browser import BrowserPool
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob.tasks import TASKS, read_tasks
 from sandbox import SandboxPool
 

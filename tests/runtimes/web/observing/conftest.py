@@ -10,9 +10,9 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, async_playwright
 
-from runtimes.web import supplement
-from runtimes.web.chromium import EXECUTABLES
-from runtimes.web.observation import Observer
+from runtimes.web.browser.chromium import EXECUTABLES
+from runtimes.web.observation import supplement
+from runtimes.web.observation.observer import Observer
 
 from .looking import Looking, Sites
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import Page
 
-from runtimes.web.observation import Observation, Observer
-from runtimes.web.targets import Target, find_target
+from runtimes.web.observation.observer import Observation, Observer
+from runtimes.web.observation.targets import Target, find_target
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtimes.web.changes import MOST_COMPARED, changes, counted, lines_of
+from runtimes.web.observation.changes import MOST_COMPARED, changes, counted, lines_of
 
 OLD = ["a", "b", "c", "d", "e", "f", "g"]
 

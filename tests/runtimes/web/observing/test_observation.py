@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from runtimes.web.snapshot import BUDGET
+from runtimes.web.observation.snapshot import BUDGET
 
 from .conftest import Look
 from .looking import Sites, ref_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtimes.web.targets import StaleRef, find_target
+from runtimes.web.observation.targets import StaleRef, find_target
 
 from .conftest import Look
 from .looking import Looking, Sites

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
-from runtimes.web.snapshot import without_refs
+from runtimes.web.observation.snapshot import without_refs
 
 if TYPE_CHECKING:
-    from runtimes.web.observation import Observation
-    from runtimes.web.targets import Target
-    from runtimes.web.watch import Watch
+    from runtimes.web.observation.observer import Observation
+    from runtimes.web.observation.targets import Target
+    from runtimes.web.page.watch import Watch
 
 
 class Recorder:

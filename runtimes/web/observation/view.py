@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runtimes.text import well_formed
-from runtimes.web import supplement
-from runtimes.web.snapshot import around_viewport, cut, marked, refs, without_focus
-from runtimes.web.supplement import FrameReport
+from runtimes.web.observation import supplement
+from runtimes.web.observation.snapshot import around_viewport, cut, marked, refs, without_focus
+from runtimes.web.observation.supplement import FrameReport
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page

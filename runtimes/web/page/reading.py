@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Literal
 
-from runtimes.web.faults import fault
+from runtimes.web.page.faults import fault
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from runtimes.web.faults import fault
+from runtimes.web.page.faults import fault
 
 if TYPE_CHECKING:
     from playwright.async_api import FilePayload, Locator, Page

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from runtimes.web import supplement
+from runtimes.web.observation import supplement
 
 if TYPE_CHECKING:
     from playwright.async_api import Playwright

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtimes.web.keeper import processes
+from runtimes.web.browser.keeper import processes
 
 MB = 2**20
 FIRST_BROWSER_MB = 130.0

@@ -20,9 +20,9 @@ from runtimes.prompts import first_page
 from runtimes.services import Services
 from runtimes.tools.base import COMPLETE_TASK
 from runtimes.tools.registry import grants
-from runtimes.web.compare import first_difference, same_text, same_url
-from runtimes.web.observation import ONLY_CHANGES
-from runtimes.web.recorded import AMBIGUOUS, NOT_FOUND, RecordedModel
+from runtimes.web.observation.observer import ONLY_CHANGES
+from runtimes.web.replay.compare import first_difference, same_text, same_url
+from runtimes.web.replay.recorded import AMBIGUOUS, NOT_FOUND, RecordedModel
 
 Verdict = Literal["same", "page_differs", "url_differs", "not_found", "ambiguous", "error", "skipped"]
 

@@ -11,8 +11,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from runtimes.web import keeper
-from runtimes.web.memory import used_mb
+from runtimes.web.browser import keeper
+from runtimes.web.browser.memory import used_mb
 
 _KEEPER_SECONDS = 2 * keeper.END_SECONDS
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtimes.web.faults import fault
+from runtimes.web.page.faults import fault
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-    from runtimes.web.screenshots import ScreenshotStore
+    from runtimes.web.page.screenshots import ScreenshotStore
 
 _QUALITY = 60
 _SECONDS = 3.0

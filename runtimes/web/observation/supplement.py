@@ -146,7 +146,7 @@ def line(clickable: Clickable, prefix: str, refs: Collection[str]) -> str:
 
 @cache
 def _script(name: str) -> str:
-    text = files("runtimes.web").joinpath(name).read_text("utf-8")
+    text = files("runtimes.web.observation").joinpath(name).read_text("utf-8")
     return text.replace("__TOKEN__", _token())
 
 

@@ -11,23 +11,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import WebRecord
-from runtimes.web import actions, navigation
-from runtimes.web.actions import Direction, UploadFile
-from runtimes.web.camera import Camera
-from runtimes.web.deadlines import guarded
-from runtimes.web.faults import fault
-from runtimes.web.observation import Observer
-from runtimes.web.reading import Form, read, until_shown
-from runtimes.web.record import Recorder
-from runtimes.web.snapshot import BUDGET, Viewport, cut
-from runtimes.web.steps import OBSERVE_SECONDS, Act, FindTarget, Steps
-from runtimes.web.tracing import Tracing
-from runtimes.web.watch import Watch
+from runtimes.web.observation.observer import Observer
+from runtimes.web.observation.snapshot import BUDGET, Viewport, cut
+from runtimes.web.page import actions, navigation
+from runtimes.web.page.actions import Direction, UploadFile
+from runtimes.web.page.camera import Camera
+from runtimes.web.page.deadlines import guarded
+from runtimes.web.page.faults import fault
+from runtimes.web.page.reading import Form, read, until_shown
+from runtimes.web.page.record import Recorder
+from runtimes.web.page.steps import OBSERVE_SECONDS, Act, FindTarget, Steps
+from runtimes.web.page.tracing import Tracing
+from runtimes.web.page.watch import Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-    from runtimes.web.screenshots import ScreenshotStore
+    from runtimes.web.page.screenshots import ScreenshotStore
 
 VIEWPORT = Viewport(1280, 720)
 MAX_WAIT_SECONDS = 30.0

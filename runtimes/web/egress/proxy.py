@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from runtimes.web.guard import Guard
-from runtimes.web.sites import LocalSites
+from runtimes.web.browser.sites import LocalSites
+from runtimes.web.egress.guard import Guard
 from sandbox.egress import EgressProxy, ProxyLimits
 from sandbox.lookups import PinnedLookups, Resolve, SystemLookups
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import PlatformError, ToolError
-from runtimes.web.chromium import Chromium
-from runtimes.web.contexts import answering, open_context, to_the_end
-from runtimes.web.egress import ContextProxy
-from runtimes.web.fleet import Fleet
-from runtimes.web.guard import SHOP_HOST, Guard
-from runtimes.web.memory import MemoryBudget
-from runtimes.web.observation import Observer
-from runtimes.web.page import WebPage
-from runtimes.web.recovery import Checkpoint, restored
-from runtimes.web.screenshots import ScreenshotStore
+from runtimes.web.browser.chromium import Chromium
+from runtimes.web.browser.contexts import answering, open_context, to_the_end
+from runtimes.web.browser.fleet import Fleet
+from runtimes.web.browser.memory import MemoryBudget
+from runtimes.web.browser.sites import LocalSite, SiteServers
+from runtimes.web.egress.guard import SHOP_HOST, Guard
+from runtimes.web.egress.proxy import ContextProxy
+from runtimes.web.observation.observer import Observer
+from runtimes.web.page.page import WebPage
+from runtimes.web.page.recovery import Checkpoint, restored
+from runtimes.web.page.screenshots import ScreenshotStore
+from runtimes.web.page.watch import Watch
 from runtimes.web.site import GRADER_HEADER, Shop
-from runtimes.web.sites import LocalSite, SiteServers
-from runtimes.web.watch import Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page, Route

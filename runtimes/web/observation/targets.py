@@ -10,8 +10,8 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Literal
 
 from runtimes.errors import ToolError
-from runtimes.web.observation import Observer
-from runtimes.web.supplement import Whereabouts, whereabouts
+from runtimes.web.observation.observer import Observer
+from runtimes.web.observation.supplement import Whereabouts, whereabouts
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page

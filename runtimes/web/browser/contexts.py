@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from runtimes.errors import InfrastructureError
-from runtimes.web.chromium import Chromium
-from runtimes.web.driver import CLOSE_SECONDS
-from runtimes.web.egress import ContextProxy
-from runtimes.web.page import VIEWPORT
+from runtimes.web.browser.chromium import Chromium
+from runtimes.web.browser.driver import CLOSE_SECONDS
+from runtimes.web.egress.proxy import ContextProxy
+from runtimes.web.page.page import VIEWPORT
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, StorageState

@@ -15,15 +15,15 @@ from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory
 from runtimes.errors import ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.tools.base import COMPLETE_TASK
-from runtimes.web.browser import BrowserPool
-from runtimes.web.targets import Target
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.observation.targets import Target
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-    from runtimes.web.observation import Observer
-    from runtimes.web.page import WebPage
-    from runtimes.web.recovery import Checkpoint
+    from runtimes.web.observation.observer import Observer
+    from runtimes.web.page.page import WebPage
+    from runtimes.web.page.recovery import Checkpoint
 
 FIND_SECONDS = 2.0
 """The longest an element may come after its page has settled; an agent thought for longer than that."""

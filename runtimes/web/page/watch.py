@@ -11,14 +11,14 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from runtimes.web.egress import is_of_proxy
-from runtimes.web.events import MAX_EVENTS, Events, Notices
-from runtimes.web.guard import Guard
+from runtimes.web.egress.guard import Guard
+from runtimes.web.egress.proxy import is_of_proxy
+from runtimes.web.page.events import MAX_EVENTS, Events, Notices
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Dialog, Download, Frame, Page, Request, Response, Route
 
-    from runtimes.web.egress import ContextProxy
+    from runtimes.web.egress.proxy import ContextProxy
 
 MAX_BLOCKED = 1_000
 MAX_PAGES = 10

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from runtimes.errors import ToolError
-from runtimes.web.faults import fault
-from runtimes.web.watch import MAX_DOCUMENTS, MAX_PAGES, Watch
+from runtimes.web.page.faults import fault
+from runtimes.web.page.watch import MAX_DOCUMENTS, MAX_PAGES, Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

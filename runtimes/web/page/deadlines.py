@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtimes.errors import InfrastructureError
-from runtimes.web.faults import fault, fault_of
-from runtimes.web.watch import Watch
+from runtimes.web.page.faults import fault, fault_of
+from runtimes.web.page.watch import Watch
 
 GRACE_SECONDS = 1.0
 """What a hard deadline lies behind Playwright's own, whose message is the better one."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runtimes.web.deadlines import context_died, guarded
-from runtimes.web.faults import fault_of
-from runtimes.web.navigation import close_loop, proxys_fault, too_large
-from runtimes.web.watch import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, Watch
+from runtimes.web.page.deadlines import context_died, guarded
+from runtimes.web.page.faults import fault_of
+from runtimes.web.page.navigation import close_loop, proxys_fault, too_large
+from runtimes.web.page.watch import MAX_DOCUMENT_BYTES, MAX_DOCUMENTS, Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from runtimes.web import changes, supplement
-from runtimes.web.snapshot import BUDGET, refs, split_ref, without_refs
-from runtimes.web.view import View, view
+from runtimes.web.observation import changes, supplement
+from runtimes.web.observation.snapshot import BUDGET, refs, split_ref, without_refs
+from runtimes.web.observation.view import View, view
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Frame, Locator, Page

@@ -20,7 +20,7 @@ from runtimes.errors import ToolError
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-    from runtimes.web.page import WebPage
+    from runtimes.web.page.page import WebPage
 
 MODES = ("restart", "resume")
 STORAGE_SECONDS = 2.0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import ToolError
-from runtimes.web import navigation
-from runtimes.web.camera import Camera
-from runtimes.web.deadlines import GRACE_SECONDS, guarded
-from runtimes.web.faults import fault
-from runtimes.web.observation import Observation, Observer
-from runtimes.web.record import Recorder
-from runtimes.web.settle import settle
-from runtimes.web.targets import Target, find_target
-from runtimes.web.watch import Watch
+from runtimes.web.observation.observer import Observation, Observer
+from runtimes.web.observation.targets import Target, find_target
+from runtimes.web.page import navigation
+from runtimes.web.page.camera import Camera
+from runtimes.web.page.deadlines import GRACE_SECONDS, guarded
+from runtimes.web.page.faults import fault
+from runtimes.web.page.record import Recorder
+from runtimes.web.page.settle import settle
+from runtimes.web.page.watch import Watch
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

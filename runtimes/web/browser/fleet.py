@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from runtimes.errors import InfrastructureError, PlatformError
-from runtimes.web.chromium import Chromium
-from runtimes.web.driver import Driver
-from runtimes.web.memory import Usage
+from runtimes.web.browser.chromium import Chromium
+from runtimes.web.browser.driver import Driver
+from runtimes.web.browser.memory import Usage
 
 GROWTH_MB = 200.0
 """How much more a browser without contexts may use than when it was new."""

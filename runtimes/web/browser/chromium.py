@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from runtimes.errors import ConfigurationError, InfrastructureError
-from runtimes.web.driver import Driver, runs, within_close_seconds
-from runtimes.web.egress import BROWSER_FLAGS
-from runtimes.web.workfolder import WorkFolder
+from runtimes.web.browser.driver import Driver, runs, within_close_seconds
+from runtimes.web.browser.workfolder import WorkFolder
+from runtimes.web.egress.proxy import BROWSER_FLAGS
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright

@@ -1,0 +1,1 @@
+"""The browser of a process and its contexts: started, admitted, replaced and ended."""

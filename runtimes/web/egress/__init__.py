@@ -1,0 +1,1 @@
+"""What a page may reach: the rules, and the proxy that keeps them."""

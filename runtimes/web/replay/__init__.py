@@ -1,0 +1,1 @@
+"""Recorded web episodes done again by their locators."""
