@@ -82,6 +82,9 @@ async def settle(
     if watch.large_document:
         raise too_large(watch)
     if unreached := proxys_fault(watch, watch.failed_document):
+        if not watch.guard.may_show(watch.page.url):
+            # The proxy's own words stand there, at an address of which nothing may be shown.
+            await watch.page.goto("about:blank")
         raise unreached
     if watch.navigation_fault:
         raise fault_of("opening the page", ConnectionError(watch.navigation_fault))

@@ -20,7 +20,7 @@ async def test_a_stale_ref_is_named_and_does_not_wait_out_the_limit(
     async with pool.page(awkward_task) as page:
         ref = ref_of(await page.observe(), 'button "Vanish"')
         await page.click(ref)
-        with pytest.raises(ToolError, match=f"no element {ref} any more; it was button") as raised:
+        with pytest.raises(ToolError, match=f"no {ref} any more; it was button") as raised:
             await page.click(ref)
         assert raised.value.error_type == "browser_error"
         with pytest.raises(ToolError, match="not a ref"):
