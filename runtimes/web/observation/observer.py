@@ -56,9 +56,19 @@ class _Seen:
     scroll: tuple[int, int, int]
 
     @classmethod
-    def of(cls, page: Page, looked: View) -> _Seen:
+    def of(cls, url: str, looked: View) -> _Seen:
         main = looked.main
-        return cls(main.document, page.url, main.title, looked.whole, looked.focus, main.scroll)
+        return cls(main.document, url, main.title, looked.whole, looked.focus, main.scroll)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A page and what was seen of it, not yet told."""
+
+    page: Page
+    url: str
+    view: View
+    tab_lines: list[str]
 
 
 class Observer:
@@ -84,12 +94,22 @@ class Observer:
         await supplement.install(self._context)
 
     async def observe(self, page: Page, *, tabs: Sequence[Page], notices: Sequence[str]) -> Observation:
-        """Look at `page`; `tabs` are all that are open, `notices` sentences to go first.
+        """Look at `page`, and tell of it; `tabs` are all that are open, `notices` sentences to go first.
 
         A page that hangs is for the caller's deadline. Raises Playwright's errors as they are.
         """
-        looked, tab_lines = await asyncio.gather(self._look(page), _tab_lines(page, tabs))
-        last, now = self._last, _Seen.of(page, looked)
+        return self.tell(await self.look(page, tabs), notices)
+
+    async def look(self, page: Page, tabs: Sequence[Page]) -> Look:
+        """What there is to tell of `page` now. A look that is not told of leaves no trace."""
+        looked, tab_lines = await asyncio.gather(view(page, self._budget), _tab_lines(page, tabs))
+        return Look(page, page.url, looked, tab_lines)
+
+    def tell(self, look: Look, notices: Sequence[str]) -> Observation:
+        """The observation of a look, against the one before it."""
+        looked, tab_lines = look.view, look.tab_lines
+        self._know(look.page, looked)
+        last, now = self._last, _Seen.of(look.url, looked)
         self._last = now
         self._snapshots.append(now.snapshot)
         hunks = _hunks(last, now)
@@ -106,7 +126,9 @@ class Observer:
 
     async def present_refs(self, page: Page) -> dict[str, str]:
         """The refs an observation would show now, each with what it stands for, such as 'button "Search"'."""
-        return refs((await self._look(page)).whole)
+        looked = await view(page, self._budget)
+        self._know(page, looked)
+        return refs(looked.whole)
 
     def locator(self, page: Page, ref: str) -> Locator | None:
         """Finds the element of a ref, if it is still there; None where its frame is gone.
@@ -124,12 +146,10 @@ class Observer:
         known = (refs(s).get(ref, "") for s in (self._looked_at, *reversed(self._snapshots)))
         return next(filter(None, known), "")
 
-    async def _look(self, page: Page) -> View:
-        looked = await view(page, self._budget)
+    def _know(self, page: Page, looked: View) -> None:
         self._frames = {report.prefix: frame for frame, report in looked.frames.items()}
         self._frames[looked.main.prefix] = page
         self._looked_at = looked.whole
-        return looked
 
 
 def _hunks(last: _Seen | None, now: _Seen) -> list[changes.Hunk] | None:

@@ -61,14 +61,28 @@ async def find_target(page: Page, observer: Observer, ref: str) -> Target:
         locator = observer.locator(page, name)
     except ValueError:
         raise await _not_a_ref(page, observer, ref) from None
-    normalised = await _normalised(locator) if locator is not None else None
-    if locator is None or normalised is None:
+    found = await _found(locator) if locator is not None else None
+    if locator is None or found is None:
         raise await _stale(page, observer, name)
-    exact, where = await asyncio.gather(_is(locator, normalised), _whereabouts(locator))
-    if where is None:
-        raise await _stale(page, observer, name)
+    normalised, exact, where = found
     selector = normalised if exact else _path(normalised, where.path)
     return Target(name, locator, selector, where.box or await _box(locator))
+
+
+async def _found(locator: Locator) -> tuple[str, bool, Whereabouts] | None:
+    """The normalised selector, whether that finds the element itself, and where it is; None if it is gone."""
+    # Asked at the same time. Only the first is told at once that there is no such element.
+    looking = asyncio.ensure_future(_whereabouts(locator))
+    try:
+        normalised = await _normalised(locator)
+        if normalised is None:
+            return None
+        exact = await _is(locator, normalised)
+        where = await looking
+        return (normalised, exact, where) if where is not None else None
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _normalised(locator: Locator) -> str | None:

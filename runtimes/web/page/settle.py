@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runtimes.web.page.deadlines import context_died, guarded
@@ -22,8 +23,17 @@ _ROUNDS = 5
 _FRAMES = 8
 
 _UNTIL_QUIET = """() => new Promise(done => {
+  const FIELDS = 500;
+  const state = () => {
+    const fields = [...document.querySelectorAll('input, textarea, select')].slice(0, FIELDS);
+    const held = fields.map(field => field.value + field.checked);
+    return [scrollX, scrollY, document.activeElement?.tagName, ...held].join();
+  };
+  const before = state();
   let moved = false;
-  const end = () => { observer.disconnect(); clearTimeout(quiet); clearTimeout(limit); done(moved); };
+  const end = () => {
+    observer.disconnect(); clearTimeout(quiet); clearTimeout(limit); done(moved || state() !== before);
+  };
   const observer = new MutationObserver(() => {
     moved = true; clearTimeout(quiet); quiet = setTimeout(end, 20);
   });
@@ -31,7 +41,10 @@ _UNTIL_QUIET = """() => new Promise(done => {
   const limit = setTimeout(end, 1000);
   observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
 })"""
-"""Resolves once the document has not changed for 20 ms, at the latest after 1 s: whether it changed."""
+"""Resolves once the document has not changed for 20 ms, at the latest after 1 s: whether it changed.
+
+Scrolling, focus and what fields hold are no changes of the document that an observer is told of.
+"""
 
 _DOCUMENT_BYTES = "() => performance.getEntriesByType('navigation')[0]?.decodedBodySize ?? 0"
 
@@ -41,8 +54,8 @@ async def settle(
 ) -> None:
     """Wait until the current page has come to rest, for as long as that may take and no longer.
 
-    `resting` is called with the page as soon as it may be at rest, so that a picture can be taken beside
-    the wait, and `moved` when it was not. Raises ToolError where the document the action led to did not
+    `resting` is called with the page as soon as it may be at rest, so that it can be looked at beside the
+    wait, and `moved` when it was not. Raises ToolError where the document the action led to did not
     come, is too large, or leads on to another without end.
     """
     from playwright.async_api import Error
@@ -59,8 +72,7 @@ async def settle(
             try:
                 if watch.new_document:
                     await _load(watch, page, navigation_seconds)
-                resting(page)
-                stirred = await _until_quiet(page)
+                stirred = await _until_quiet(page, partial(resting, page))
                 if watch.calling:
                     stirred = True
                     with suppress(TimeoutError):
@@ -105,16 +117,19 @@ async def _load(watch: Watch, page: Page, navigation_seconds: float) -> None:
         watch.new_document = False
 
 
-async def _until_quiet(page: Page) -> bool:
-    """Whether the document or a frame of it moved before it came to rest."""
+async def _until_quiet(page: Page, begun: Callable[[], None] = lambda: None) -> bool:
+    """Whether the document or a frame of it moved before it came to rest.
+
+    Whatever the browser is asked for in `begun` it does after it began to watch, so that no change between
+    goes unseen.
+    """
     from playwright.async_api import Error
 
     frames = [frame for frame in page.frames[1:_FRAMES] if not frame.is_detached()]
-    main, *others = await asyncio.gather(
-        page.evaluate(_UNTIL_QUIET),
-        *(frame.evaluate(_UNTIL_QUIET) for frame in frames),
-        return_exceptions=True,
-    )
+    watching = [asyncio.ensure_future(page.evaluate(_UNTIL_QUIET))]
+    watching += [asyncio.ensure_future(frame.evaluate(_UNTIL_QUIET)) for frame in frames]
+    begun()
+    main, *others = await asyncio.gather(*watching, return_exceptions=True)
     if isinstance(main, BaseException):
         raise main
     for stirred in others:

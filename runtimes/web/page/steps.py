@@ -5,13 +5,14 @@ It is the same for every action; what an agent can do is `page.py`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import ToolError
-from runtimes.web.observation.observer import Observation, Observer
+from runtimes.web.observation.observer import Look, Observation, Observer
 from runtimes.web.observation.targets import Target, find_target
 from runtimes.web.page import navigation
 from runtimes.web.page.camera import Camera
@@ -45,6 +46,7 @@ class Steps:
         self.find: FindTarget = find_target
         self._opened: Recorder | None = None
         self._seen: Page | None = None
+        self._glance: tuple[list[Page], asyncio.Task[Look]] | None = None
         self._record: WebRecord | None = None
 
     def take_record(self) -> WebRecord | None:
@@ -110,18 +112,44 @@ class Steps:
             async with guarded(self._watch, "looking at the page", OBSERVE_SECONDS):
                 page = await self._watch.live_page()
                 await self._refuse_forbidden(page)
-                notices = self._watch.notices.pending()
-                observation = await self._observer.observe(
-                    page, tabs=self._watch.context.pages, notices=notices
-                )
+                look = await self._looked(page)
                 await self._refuse_forbidden(page)  # it may have gone on while it was read
             if self._watch.page is page:
                 break
-            self._camera.discard()  # a window opened or closed while it was looked at
+            self._forget()  # a window opened or closed while it was looked at
             await self._settle()
+        notices = self._watch.notices.pending()
+        observation = self._observer.tell(look, notices)
         self._watch.notices.told(notices)
         self._seen = page
         return observation
+
+    async def _looked(self, page: Page) -> Look:
+        """The look begun while the page settled, where it is still of this page; else one of now."""
+        from playwright.async_api import Error
+
+        tabs = self._watch.context.pages
+        glance, self._glance = self._glance, None
+        if glance is not None and glance[0] == tabs:
+            with suppress(Error):
+                look = await glance[1]
+                if (look.page, look.url) == (page, page.url):
+                    return look
+        return await self._observer.look(page, tabs)
+
+    def _rest(self, page: Page) -> None:
+        """The page may be at rest: look at it and take its picture beside the wait that will tell."""
+        self._camera.expose(page)
+        tabs = self._watch.context.pages
+        looking = asyncio.create_task(self._observer.look(page, tabs))
+        # A look nobody asks for any more may fail unheard.
+        looking.add_done_callback(lambda looked: looked.cancelled() or looked.exception())
+        self._glance = tabs, looking
+
+    def _forget(self) -> None:
+        """The page has moved on: what was begun to be seen of it is not how it is now."""
+        self._camera.discard()
+        self._glance = None
 
     async def aimed(self, page: Page, step: Recorder, ref: str) -> Target:
         """The element of `ref`, which is what the step is done to."""
@@ -158,7 +186,7 @@ class Steps:
             watch.notices.append(f"{url} was not opened: {watch.guard.refusal(url)}.")
 
     def _recording(self) -> Recorder:
-        self._camera.discard()
+        self._forget()
         self._opened = None
         recorder = Recorder(self._watch)
         self._record = recorder.record
@@ -168,8 +196,8 @@ class Steps:
         await settle(
             self._watch,
             self._navigation_seconds,
-            resting=self._camera.expose,
-            moved=self._camera.discard,
+            resting=self._rest,
+            moved=self._forget,
         )
 
     async def _refuse_forbidden(self, page: Page) -> None:
