@@ -48,7 +48,7 @@ async def runtime_observation(pool: BrowserPool, url: str) -> AsyncIterator[Step
 
 @asynccontextmanager
 async def raw_steps(browser: Browser, url: str, count: int, *, whole: bool) -> AsyncIterator[list[Step]]:
-    """By hand, on `count` pages of contexts of their own: a click and the tree, or with `whole` all of it."""
+    """By hand, on `count` pages of contexts of their own: a click and what there is, or with `whole` all."""
     async with AsyncExitStack() as stack:
         pages = []
         for _ in range(count):
@@ -59,13 +59,14 @@ async def raw_steps(browser: Browser, url: str, count: int, *, whole: bool) -> A
             await page.goto(url)
             await page.aria_snapshot(mode="ai")
             pages.append(page)
-        act = by_hand if whole else click_and_tree
+        act = by_hand if whole else click_and_state
         yield [lambda page=page: act(page) for page in pages]  # type: ignore[misc]
 
 
-async def click_and_tree(page: Page) -> None:
+async def click_and_state(page: Page) -> None:
+    """The least that an agent needs: a click and what there is then to act on, tree and supplement."""
     await page.locator(f"aria-ref={REF}").click()
-    await page.aria_snapshot(mode="ai")
+    await asyncio.gather(page.aria_snapshot(mode="ai"), supplement.report_frame(page))
 
 
 async def by_hand(page: Page) -> None:
