@@ -7,7 +7,7 @@ import psutil
 from sandbox.inside.runner import PYTHON
 
 # The first words of each command line; a sandbox's are those of the python that its slot starts with.
-JAILS_AND_BROWSERS = {"jail": f"{PYTHON} -I -B -c", "browser": "chrom"}
+JAILS_AND_BROWSERS = {"jail": f"{PYTHON} -I -S -B", "browser": "chrom"}
 
 
 def jails_and_browsers(root_pid: int) -> dict[str, list[psutil.Process]]:
