@@ -24,7 +24,7 @@ from runtimes.contracts import TaskSpec, task_from_json
 from runtimes.errors import ConfigurationError, InvalidTask
 from runtimes.grading.base import check_verifier
 from runtimes.registry import check_task_type
-from runtimes.tools.allowance import check_constraints
+from runtimes.tools.constraints import check_constraints
 
 MAX_LINE_BYTES = 1 << 20
 CHUNK_LINES = 1_000

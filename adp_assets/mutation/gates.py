@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier
-from runtimes.tools.allowance import check_constraints
+from runtimes.tools.constraints import check_constraints
 
 MAX_DESCRIPTION = 8_000
 NEAR_COPY = 0.7

@@ -69,10 +69,11 @@ def run(
     _check_types(types or [])
     platform = Platform(_overrides(model, episodes))
     chat = choose_model(platform.settings.model_choice())
-    files = [path.absolute() for path in task_files or []] or _default_file(platform)
-    _report_intake(_read(platform, files))
+    # First of all: a dead run still passes for one that is going on.
     for name in bury_dead_runs(platform):
         note(f"Round {name} was interrupted; what it finished is kept.")
+    files = [path.absolute() for path in task_files or []] or _default_file(platform)
+    _report_intake(_read(platform, files))
     campaign = _Campaign(platform, files, rounds, samples, types or [], again)
     ran = campaign.go()
     if not ran:

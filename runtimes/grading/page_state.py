@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InvalidTask
+from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import VerifierKind
 from runtimes.grading.page_reading import by_locator, by_script, open_page
 from runtimes.grading.python_tests import same_json
 from runtimes.grading.urls import normalised, same_url
 from runtimes.services import Services
+from runtimes.web.page.navigation import whole_address
 from runtimes.world import World
 
 if TYPE_CHECKING:
@@ -182,25 +183,30 @@ def _number(value: Any) -> float | None:
 def _fault(check: Check) -> str:
     """What is wrong with a check as it is written; empty for a sound one."""
     if _count(check, _WHERE) != 1:
-        return 'has either `url` or `at`: "last_page"'
+        return 'has exactly one of `url` and `at`: "last_page"'
+    if check.url is not UNSET:
+        try:
+            whole_address(check.url, "")
+        except ToolError:
+            return f"has a `url` that is no whole http or https address: {check.url!r}"
     if check.of_address:
         if check.at is UNSET or _count(check, (*_WHAT, "attribute")):
             return 'with `read`: "url" has `at`: "last_page", and neither script, locator nor attribute'
         if not isinstance(check.expected, str | UnsetType):
             return 'with `read`: "url" has an address in `expected`'
     elif _count(check, _WHAT) != 1:
-        return "has either `script` or `locator`"
+        return "has exactly one of `script` and `locator`"
     elif check.locator is UNSET and _count(check, ("read", "attribute")):
         return "has `read` or `attribute` without the `locator` they belong to"
     elif _count(check, ("read", "attribute")) > 1:
         return "has either `read` or `attribute`"
     if _count(check, _EXPECTATIONS) != 1:
-        return f"has either {', '.join(f'`{name}`' for name in _EXPECTATIONS[:-1])} or `compare`"
+        return f"has exactly one of {', '.join(f'`{name}`' for name in _EXPECTATIONS)}"
     if check.matches is not UNSET:
         try:
             re.compile(check.matches)
         except re.error as error:
-            return f"has in `matches` no regular expression: {error}"
+            return f"has a `matches` that is no regular expression: {error}"
     return ""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from runtimes.contracts import TaskSpec
-from runtimes.errors import InvalidTask, ToolError
+from runtimes.errors import ToolError
 from sandbox import Limits
 from sandbox.addresses import EgressPolicy
 
@@ -40,14 +40,6 @@ class Allowance:
         except (TypeError, ValueError) as error:
             raise ToolError("system_error", f"The task's constraints.limits: {error}") from error
         return cls(own, tuple(_patterns(allowed_domains(task))))
-
-
-def check_constraints(task: TaskSpec) -> None:
-    """Raise InvalidTask for limits or hosts that no run of the task could be given."""
-    try:
-        Allowance.of_task(task, Limits())
-    except ToolError as error:
-        raise InvalidTask(error.message, error.remedy) from error
 
 
 def allowed_domains(task: TaskSpec) -> tuple[str, ...]:

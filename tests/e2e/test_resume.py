@@ -12,7 +12,7 @@ FINISHED, HELD = TASKS[:5], TASKS[5:]
 
 def test_a_killed_round_goes_on_where_it_was(make_project: MakeProject, model: HeldModel) -> None:
     project = make_project(MAX_CONCURRENT=8)
-    file = project.write_tasks("tasks.jsonl", TASKS)
+    file = project.write_tasks("killed.jsonl", TASKS)
     model.hold(*HELD)
     with project.start_adp("run", file) as process:
         try:
@@ -23,7 +23,7 @@ def test_a_killed_round_goes_on_where_it_was(make_project: MakeProject, model: H
     before = project.episodes("round-0001")
     model.release()
 
-    said = project.adp("run", file)
+    said = project.adp("run")  # without a file, of which the dead process may have been the last to know
 
     after = project.episodes("round-0001")
     assert "Round round-0001 was interrupted" in said

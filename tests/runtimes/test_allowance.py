@@ -8,7 +8,8 @@ import pytest
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import InvalidTask, ToolError
-from runtimes.tools.allowance import Allowance, check_constraints
+from runtimes.tools.allowance import Allowance
+from runtimes.tools.constraints import check_constraints
 from sandbox import Limits
 from tests.runtimes.scripted import code_task, episode, finishes, runs
 
@@ -48,6 +49,22 @@ def test_a_granted_name_stands_for_the_names_below_it_and_an_address_for_itself(
 def test_constraints_that_cannot_be_read_name_the_fault(constraints: dict[str, Any], named: str) -> None:
     with pytest.raises(ToolError, match=named):
         Allowance.of_task(task(**constraints), Limits())
+    with pytest.raises(InvalidTask, match=named):
+        check_constraints(task(**constraints))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "named"),
+    [
+        ({"start_url": 5}, "start_url is 5"),
+        ({"start_url": "file:///etc/passwd"}, "start_url: 'file:///etc/passwd' cannot be opened"),
+        ({"start_url": "shop.test"}, "start_url: 'shop.test' cannot be opened"),
+        ({"recovery": "maybe"}, "recovery is 'maybe'"),
+    ],
+)
+def test_constraints_that_no_page_could_be_opened_with_name_the_fault(
+    constraints: dict[str, Any], named: str
+) -> None:
     with pytest.raises(InvalidTask, match=named):
         check_constraints(task(**constraints))
 
