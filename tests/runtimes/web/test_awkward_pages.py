@@ -11,6 +11,20 @@ from runtimes.web.observation.snapshot import BUDGET
 
 from .episodes import SHOP, ref_of, web_task
 
+IN_A_SHADOW_ROOT = """() => {
+  const root = document.body.appendChild(document.createElement('div')).attachShadow({mode: 'open'});
+  root.innerHTML = '<div></div>';
+  const inner = root.firstChild.attachShadow({mode: 'open'});
+  inner.innerHTML = '<button>Count</button><p>nothing yet</p>';
+  inner.querySelector('button').onclick = () => {
+    let n = 0;
+    const timer = setInterval(() => {
+      inner.querySelector('p').textContent = ++n < 25 ? `${n}` : 'all done';
+      if (n === 25) clearInterval(timer);
+    }, 8);
+  };
+}"""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -49,6 +63,12 @@ async def test_a_dialog_is_answered_and_told(pool: BrowserPool, awkward_task: Ta
 async def test_an_action_waits_for_the_calls_it_made(pool: BrowserPool, awkward_task: TaskSpec) -> None:
     async with pool.page(awkward_task) as page:
         assert "the slow answer" in await page.click(ref_of(await page.observe(), 'button "Fetch"'))
+
+
+async def test_an_action_waits_for_what_it_set_off_in_a_shadow_root(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.current.evaluate(IN_A_SHADOW_ROOT)
+        assert "all done" in await page.click(ref_of(await page.observe(), 'button "Count"'))
 
 
 async def test_a_new_window_becomes_the_page_and_back_returns(
