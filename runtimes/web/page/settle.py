@@ -117,7 +117,8 @@ async def _load(watch: Watch, page: Page, navigation_seconds: float) -> None:
         await page.wait_for_load_state("load", timeout=LOAD_SECONDS * 1000)
     # A document without a content-length shows its size only once it is there.
     size = await page.evaluate(_DOCUMENT_BYTES)
-    if size > MAX_DOCUMENT_BYTES:
+    # What a page tells of itself may be no number.
+    if isinstance(size, int | float) and size > MAX_DOCUMENT_BYTES:
         watch.large_document = f"{page.url} is {size / 1e6:.0f} MB large"
         await page.goto("about:blank")
         watch.new_document = False

@@ -11,6 +11,11 @@ from runtimes.web.observation.snapshot import BUDGET
 
 from .episodes import SHOP, ref_of, web_task
 
+LIES = """
+performance.getEntriesByType = () => [{decodedBodySize: 'much'}];
+const label = {trim: () => ({replace: () => ({})})};
+Object.defineProperty(HTMLSelectElement.prototype, 'options', {get: () => [{label, value: 1}]});"""
+
 IN_A_SHADOW_ROOT = """() => {
   const root = document.body.appendChild(document.createElement('div')).attachShadow({mode: 'open'});
   root.innerHTML = '<div></div>';
@@ -91,6 +96,15 @@ async def test_an_option_that_is_not_there_is_answered_with_those_that_are(pool:
         ref = ref_of(await page.observe(), 'combobox "Status"')
         with pytest.raises(ToolError, match="'Cancelled'"):
             await page.select(ref, "Lost")
+
+
+async def test_what_a_page_tells_of_itself_in_wrong_types_is_no_fault_of_ours(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.current.add_init_script(LIES)
+        ref = ref_of(await page.goto(f"{SHOP}orders"), 'combobox "Status"')
+        with pytest.raises(ToolError) as raised:
+            await page.select(ref, "Shipped")
+        assert raised.value.error_class == "wrong_element"
 
 
 async def test_a_page_that_spins_times_out_and_the_episode_goes_on(
