@@ -70,6 +70,17 @@ async def test_an_action_waits_for_the_calls_it_made(pool: BrowserPool, awkward_
         assert "the slow answer" in await page.click(ref_of(await page.observe(), 'button "Fetch"'))
 
 
+async def test_an_action_waits_for_no_calls_of_another_tab(pool: BrowserPool, awkward_task: TaskSpec) -> None:
+    async with pool.page(awkward_task) as page:
+        await page.current.evaluate("void setInterval(() => void fetch('/never'), 50)")
+        await page.new_tab(SHOP)
+        page.take_record()
+        await page.wait_for(seconds=0.2)
+        record = page.take_record()
+        assert record is not None
+        assert record.timings_ms["settle"] < 2000
+
+
 async def test_an_action_waits_for_what_it_set_off_in_a_shadow_root(pool: BrowserPool) -> None:
     async with pool.page(web_task()) as page:
         await page.current.evaluate(IN_A_SHADOW_ROOT)
