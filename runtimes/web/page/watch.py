@@ -243,7 +243,7 @@ class Watch:
         self._forget(page)
         if page is self.page and self.context.pages:
             self.page = self.context.pages[-1]
-            self.notices.append("The window closed; the one before it is the current page now.")
+            self.notices.append("The window closed; the newest one left is the current page now.")
         self._changed.set()
 
     def _on_download(self, download: Download) -> None:

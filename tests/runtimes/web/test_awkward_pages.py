@@ -97,6 +97,15 @@ async def test_a_new_window_becomes_the_page_and_back_returns(
         assert "Title: Awkward" in await page.back()
 
 
+async def test_the_first_tab_is_never_closed_for_want_of_a_history(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.new_tab(f"{SHOP}cart")
+        await page.switch_tab(0)
+        with pytest.raises(ToolError, match="no page to go back to"):
+            await page.back()
+        assert "- 0: Welcome to The Shop" in await page.tabs()
+
+
 async def test_an_element_in_a_frame_is_acted_on(pool: BrowserPool, awkward_task: TaskSpec) -> None:
     async with pool.page(awkward_task) as page:
         assert "pushed" in await page.click(ref_of(await page.observe(), 'button "Push"'))
