@@ -162,6 +162,19 @@ async def test_a_start_page_that_does_not_load_is_told_once_and_can_be_left(pool
         assert "Welcome to The Shop" in await page.goto(SHOP)
 
 
+async def test_addresses_of_any_length_are_told_in_short(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.observe()
+        await page.current.evaluate(
+            "() => { history.replaceState(null, '', '/' + 'a'.repeat(100_000));"
+            " const link = document.body.appendChild(document.createElement('a'));"
+            " link.href = 'data:text/csv,' + 'b'.repeat(100_000); link.download = 'all.csv'; link.click() }"
+        )
+        seen = await page.wait_for(seconds=0.3)
+        assert "A download was refused: data:text/csv,bbb" in seen
+        assert len(seen) < BUDGET + 5_000
+
+
 async def test_a_download_is_refused_and_told(pool: BrowserPool, awkward_task: TaskSpec) -> None:
     async with pool.page(awkward_task) as page:
         seen = await page.click(ref_of(await page.observe(), 'link "A file"'))
