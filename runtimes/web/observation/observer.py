@@ -133,11 +133,13 @@ class Observer:
         return refs(looked.whole)
 
     def locator(self, page: Page, ref: str) -> Locator | None:
-        """Finds the element of a ref, if it is still there; None where its frame is gone.
+        """Finds the element of a ref, if it is still there; None where its frame is gone or nothing was told.
 
         Raises ValueError for what is no ref.
         """
         prefix, identity = split_ref(ref)
+        if self._last is None:  # a look has given refs that nobody was shown
+            return None
         if identity.startswith("e"):
             return page.locator(f"aria-ref={ref}")
         frame = self._frames.get(prefix)
