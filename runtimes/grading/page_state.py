@@ -91,6 +91,7 @@ class PageState(VerifierKind[PageStateSpec]):
         self, spec: PageStateSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         count = len(spec.checks)
+        stays = any(check.of_address for check in spec.checks)
         async with AsyncExitStack() as stack:
             fresh: Page | None = None
             for number, check in enumerate(spec.checks, start=1):
@@ -99,20 +100,27 @@ class PageState(VerifierKind[PageStateSpec]):
                         world.storage_state, allowed_domains=world.allowed_domains
                     )
                     fresh = await stack.enter_async_context(opening)
-                reward, reason = await _judge(check, trajectory.final_result, world, fresh)
+                reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
                 if count == 1 or reward < 1:
                     return reward, reason if count == 1 else f"check {number} of {count}: {reason}"
         return 1.0, f"all {count} checks hold"
 
 
-async def _judge(check: Check, answer: Any, world: World, fresh: Page | None) -> tuple[float, str]:
-    """The reward of one check, and why."""
+async def _judge(
+    check: Check, answer: Any, world: World, fresh: Page | None, stays: bool
+) -> tuple[float, str]:
+    """The reward of one check, and why; `stays` where what is read must be at the address that is checked."""
     if check.of_address:
         return _hold(check, world.last_url, answer)
     if check.url is UNSET:
         if world.last_page is None:
             return 0.0, "the episode ended on no page"
-        return _hold(check, await _value(world.last_page, check), answer)
+        before = world.last_page.url
+        value = await _value(world.last_page, check)
+        for url in (before, world.last_page.url):
+            if stays and normalised(url) != normalised(world.last_url):
+                return 0.0, f"the page went on to {url} once the episode had ended"
+        return _hold(check, value, answer)
     assert fresh is not None
     await open_page(fresh, check.url)
     verdict = _hold(check, await _value(fresh, check), answer)

@@ -40,7 +40,8 @@ DESK = """<title>Desk</title>
 OPENING = "<button autofocus onclick='window.open(\"/closing\")'>Press</button>"
 CLOSING = "<title>Closing</title><script>setTimeout(() => window.close(), 2000)</script>"
 SPINNING = "<button autofocus onclick='setTimeout(() => { for (;;) {} }, 1000)'>Press</button>"
-PAGES = {"/desk": DESK, "/opening": OPENING, "/closing": CLOSING, "/spinning": SPINNING}
+LEAVING = "<title>Leaving</title><script>setTimeout(() => { location = '/desk' }, 1000)</script>"
+PAGES = {"/desk": DESK, "/leaving": LEAVING, "/opening": OPENING, "/closing": CLOSING, "/spinning": SPINNING}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -240,6 +241,24 @@ async def test_the_address_the_episode_ended_at_is_compared_whatever_its_spellin
     elsewhere = await at_the_desk(browsers, local_host, {**ended, "expected": there})
     assert elsewhere.outcome == "unsolved"
     assert elsewhere.grade_reason.endswith("/desk")
+
+
+async def test_a_page_that_goes_on_once_its_address_was_taken_is_not_read(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    """As one can that another window opened: its address is one site's, what is read another's."""
+    meanwhile = {"url": f"http://{local_host}/desk", "script": "new Promise(r => setTimeout(r, 1500, 1))"}
+    checks = [
+        {"at": "last_page", "read": "url", "matches": "/leaving$"},
+        {**meanwhile, "expected": 1},
+        {"at": "last_page", "locator": "title", "read": "count", "expected": 1},
+    ]
+    told = {"start_url": f"http://{local_host}/leaving", "allowed_domains": [local_host]}
+    trajectory = await played(browsers, {"checks": checks}, finishes(), **told)
+    assert trajectory.outcome == "unsolved"
+    assert "went on to" in trajectory.grade_reason
+    unpinned = await played(browsers, {"checks": checks[1:]}, finishes(), **told)
+    assert unpinned.outcome == "solved"
 
 
 @pytest.mark.parametrize(

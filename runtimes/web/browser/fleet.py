@@ -108,6 +108,8 @@ class Fleet:
         if self._current is not None:
             self._tidy(self._current)
         if self._current is None:
+            if self._driver is not None and not self._driver.alive:
+                self._hold(None)  # it died after its browser
             self._current = _Member(asyncio.create_task(self._launch(self._driver)))
             self._members.add(self._current)
         return self._current

@@ -1,6 +1,6 @@
 """Web sites that this process serves itself, under made-up names that no DNS knows.
 
-Whoever opens a browser context hands them to its proxy, which leads the names there: `egress.py`.
+Whoever opens a browser context hands them to its proxy, which leads the names there: `egress/proxy.py`.
 """
 
 from __future__ import annotations

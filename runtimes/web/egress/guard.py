@@ -1,4 +1,4 @@
-"""Which addresses a page may open. Pure decisions on URLs and names; `egress.py` and `watch.py` enforce them.
+"""Which addresses a page may open. Pure decisions on URLs and names; `proxy.py` and `watch.py` enforce them.
 
 A name that resolves to a private address is not seen here: the proxy looks at that, by `Guard.policy`.
 """
@@ -16,7 +16,6 @@ from runtimes.tools.allowance import allowed_domains, bracketed
 from sandbox.addresses import EgressPolicy, literal_address, normal_host, not_public, split_authority
 
 SHOP_HOST = "shop.test"
-SHOP_URL = f"http://{SHOP_HOST}/"
 _WORLD = "/_world"
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 _PAGE_SCHEMES = {"about", "data", "blob", "chrome-error"}

@@ -26,6 +26,7 @@ _REMEMBERED = 3
 
 _FEW_CHANGES = 6
 _LINE_LENGTH = 200
+_URL_LENGTH = 2_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class Observer:
         # A page that was scrolled may show what it did not before.
         if self._mode == "diff" and last is not None and hunks is not None and last.scroll == now.scroll:
             body = _changes_alone(last, now, hunks, self._budget)
-        head = [*notices, f"URL: {now.url}", f"Title: {now.title}", *tab_lines, *_position(now)]
+        head = [*notices, f"URL: {_short(now.url, _URL_LENGTH)}", f"Title: {now.title}"]
+        head += [*tab_lines, *_position(now)]
         head += _change_lines(last, now, hunks, changed, shown=bool(body))
         body = body or looked.fitted(self._budget) or "(there is nothing to read or click)"
         text = "\n".join([*head, "", body])
@@ -131,11 +133,13 @@ class Observer:
         return refs(looked.whole)
 
     def locator(self, page: Page, ref: str) -> Locator | None:
-        """Finds the element of a ref, if it is still there; None where its frame is gone.
+        """Finds the element of a ref, if it is still there; None where its frame is gone or nothing was told.
 
         Raises ValueError for what is no ref.
         """
         prefix, identity = split_ref(ref)
+        if self._last is None:  # a look has given refs that nobody was shown
+            return None
         if identity.startswith("e"):
             return page.locator(f"aria-ref={ref}")
         frame = self._frames.get(prefix)
@@ -224,5 +228,5 @@ async def _tab_lines(page: Page, tabs: Sequence[Page]) -> list[str]:
     return ["Tabs:", *await asyncio.gather(*(told(i, tab) for i, tab in enumerate(tabs)))]
 
 
-def _short(line: str) -> str:
-    return line if len(line) <= _LINE_LENGTH else f"{line[:_LINE_LENGTH]}..."
+def _short(line: str, length: int = _LINE_LENGTH) -> str:
+    return line if len(line) <= length else f"{line[:length]}..."

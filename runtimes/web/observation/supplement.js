@@ -211,7 +211,9 @@
     const scrolls = e => e.scrollHeight > e.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(e).overflowY);
     while (target && !scrolls(target)) target = target.parentElement;
     target ??= document.scrollingElement ?? document.documentElement;
-    return target ? [target.scrollTop, target.clientHeight, target.scrollHeight].map(Math.round) : [0, 0, 0];
+    const { scrollTop, clientHeight, scrollHeight } = target ?? {};
+    // No numbers where the box is a form with fields of these names.
+    return [scrollTop, clientHeight, scrollHeight].map(length => Math.round(length) || 0);
   };
 
   const report = viewport => {

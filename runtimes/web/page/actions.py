@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from runtimes.web.page.faults import fault
 
 if TYPE_CHECKING:
@@ -43,6 +45,13 @@ _SCROLL = """(element, direction) => {
   box.scrollTo({...goal[direction], behavior: 'instant'});
 }"""
 """Scrolls the nearest box around the element that can, or the document; without one, around the middle."""
+
+
+class _Options(msgspec.Struct):
+    """Of each option its label and its value."""
+
+    multiple: bool
+    options: list[tuple[str, str]]
 
 
 class UploadFile(NamedTuple):
@@ -91,13 +100,16 @@ async def select(element: Locator, ms: float, values: Sequence[str]) -> None:
     found = await element.evaluate(_OPTIONS, timeout=ms)
     if found is None:
         raise fault("wrong_element", "This is not a list to select from.", "Click it instead.")
-    labels = [label for label, _ in found["options"]]
-    known = {text for option in found["options"] for text in option}
+    try:
+        shown = msgspec.convert(found, _Options)
+    except msgspec.ValidationError as error:  # the page has other lists in mind than the browser
+        raise fault("wrong_element", "The page tells nothing of this list.", "Click it instead.") from error
+    known = {text for option in shown.options for text in option}
     for value in values:
         if value not in known:
-            shown = ", ".join(map(repr, labels[:50]))
-            raise fault("no_option", f"The list has no option {value!r}.", f"Options: {shown}.")
-    if len(values) > 1 and not found["multiple"]:
+            labels = ", ".join(repr(label) for label, _ in shown.options[:50])
+            raise fault("no_option", f"The list has no option {value!r}.", f"Options: {labels}.")
+    if len(values) > 1 and not shown.multiple:
         raise fault("wrong_element", "This list takes one option only.", "Give one.")
     await element.select_option(list(values), timeout=ms)
 

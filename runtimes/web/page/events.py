@@ -12,6 +12,8 @@ MAX_EVENTS = 50
 """How many of each kind a step keeps; a page can make them faster than anybody reads."""
 
 MAX_NOTICES = 20
+MAX_NOTICE_LENGTH = 1_000
+"""Of characters; a `data:` address may have millions."""
 
 
 @dataclass
@@ -29,12 +31,14 @@ class Events:
 
 
 class Notices:
-    """Sentences an agent has not been told yet, each said once, at most MAX_NOTICES."""
+    """Sentences an agent has not been told yet, each said once, at most MAX_NOTICES of MAX_NOTICE_LENGTH."""
 
     def __init__(self) -> None:
         self._sentences: dict[str, None] = {}
 
     def append(self, sentence: str) -> None:
+        if len(sentence) > MAX_NOTICE_LENGTH:
+            sentence = f"{sentence[:MAX_NOTICE_LENGTH]}..."
         if len(self._sentences) < MAX_NOTICES:
             self._sentences.setdefault(sentence)
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from runtimes.errors import ErrorType, ToolError
 
+_LONGEST = 4_000
+"""Characters of a message; addresses and lists of options are as long as a page likes."""
+
 
 class _Kind(NamedTuple):
     error_type: ErrorType
@@ -75,7 +78,8 @@ _REFUSALS = (
 def fault(error_class: str, message: str, remedy: str = "") -> ToolError:
     """A ToolError of a class of `WebRecord.error_class`."""
     kind = _KINDS[error_class]
-    return ToolError(kind.error_type, message, remedy or kind.remedy, error_class=error_class)
+    message, remedy = message[:_LONGEST], (remedy or kind.remedy)[:_LONGEST]
+    return ToolError(kind.error_type, message, remedy, error_class=error_class)
 
 
 def fault_of(what: str, error: Exception, *, otherwise: str = "other") -> ToolError:

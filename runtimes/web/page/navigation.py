@@ -83,11 +83,11 @@ def refused(watch: Watch, url: str) -> ToolError:
 
 
 async def go_back(watch: Watch, page: Page, ms: float) -> None:
-    """Back in the history; a new window without one is closed in favour of the window before it."""
+    """Back in the history; a window opened later without one is closed in favour of another."""
     before = page.url
     response = await page.go_back(wait_until="commit", timeout=ms)
     stayed = page.url == "about:blank" or (response is None and page.url == before)
-    if stayed and len(watch.context.pages) > 1:
+    if stayed and page is not watch.context.pages[0]:
         await page.close()
     elif stayed:
         if page.url != before:

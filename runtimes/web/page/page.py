@@ -108,7 +108,7 @@ class WebPage:
         return await self._navigate(f"opening {url[:500]}", lambda page, ms: self._open(page, url, ms))
 
     async def back(self) -> str:
-        """Go back in the history; a new window without one is closed in favour of the window before it."""
+        """Go back in the history; a window opened later without one is closed in favour of another."""
         return await self._navigate("going back", lambda page, ms: navigation.go_back(self._watch, page, ms))
 
     async def forward(self) -> str:

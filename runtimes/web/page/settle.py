@@ -34,16 +34,22 @@ _UNTIL_QUIET = """() => new Promise(done => {
   const end = () => {
     observer.disconnect(); clearTimeout(quiet); clearTimeout(limit); done(moved || state() !== before);
   };
+  const KINDS = {subtree: true, childList: true, attributes: true, characterData: true};
+  const observe = root => {
+    observer.observe(root, KINDS);
+    for (const {shadowRoot} of root.querySelectorAll('*')) if (shadowRoot) observe(shadowRoot);
+  };
   const observer = new MutationObserver(() => {
     moved = true; clearTimeout(quiet); quiet = setTimeout(end, 20);
   });
   let quiet = setTimeout(end, 20);
   const limit = setTimeout(end, 1000);
-  observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+  observe(document);
 })"""
 """Resolves once the document has not changed for 20 ms, at the latest after 1 s: whether it changed.
 
-Scrolling, focus and what fields hold are no changes of the document that an observer is told of.
+An observer is told nothing of what happens in shadow roots, so each open one is observed by itself; nor of
+scrolling, focus and what fields hold, which are compared.
 """
 
 _DOCUMENT_BYTES = "() => performance.getEntriesByType('navigation')[0]?.decodedBodySize ?? 0"
@@ -111,7 +117,8 @@ async def _load(watch: Watch, page: Page, navigation_seconds: float) -> None:
         await page.wait_for_load_state("load", timeout=LOAD_SECONDS * 1000)
     # A document without a content-length shows its size only once it is there.
     size = await page.evaluate(_DOCUMENT_BYTES)
-    if size > MAX_DOCUMENT_BYTES:
+    # What a page tells of itself may be no number.
+    if isinstance(size, int | float) and size > MAX_DOCUMENT_BYTES:
         watch.large_document = f"{page.url} is {size / 1e6:.0f} MB large"
         await page.goto("about:blank")
         watch.new_document = False

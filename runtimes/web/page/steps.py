@@ -6,6 +6,7 @@ It is the same for every action; what an agent can do is `page.py`'s.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ FindTarget = Callable[["Page", Observer, str], Awaitable[Target]]
 OBSERVE_SECONDS = 10.0
 _LOOKS = 3
 
+_AT_ONCE_SECONDS = 0.1
+"""How long after the page came to rest what was begun to be seen of it is still how it is now."""
+
 
 class Steps:
     """Takes the steps of one page, one at a time, and keeps the record of the last one."""
@@ -47,6 +51,7 @@ class Steps:
         self._opened: Recorder | None = None
         self._seen: Page | None = None
         self._glance: tuple[list[Page], asyncio.Task[Look]] | None = None
+        self._rested_at = float("-inf")
         self._record: WebRecord | None = None
 
     def take_record(self) -> WebRecord | None:
@@ -125,16 +130,18 @@ class Steps:
         return observation
 
     async def _looked(self, page: Page) -> Look:
-        """The look begun while the page settled, where it is still of this page; else one of now."""
+        """The look begun while the page settled, where it is of this page and of now; else one begun now."""
         from playwright.async_api import Error
 
         tabs = self._watch.context.pages
         glance, self._glance = self._glance, None
-        if glance is not None and glance[0] == tabs:
+        rested = time.monotonic() - self._rested_at < _AT_ONCE_SECONDS
+        if rested and glance is not None and glance[0] == tabs:
             with suppress(Error):
                 look = await glance[1]
                 if (look.page, look.url) == (page, page.url):
                     return look
+        self._camera.discard()  # its picture is as old as the look
         return await self._observer.look(page, tabs)
 
     def _rest(self, page: Page) -> None:
@@ -199,6 +206,7 @@ class Steps:
             resting=self._rest,
             moved=self._forget,
         )
+        self._rested_at = time.monotonic()
 
     async def _refuse_forbidden(self, page: Page) -> None:
         """Show nothing of an address that may not be opened, by whatever way the page came there."""

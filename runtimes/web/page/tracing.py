@@ -27,10 +27,11 @@ def trace_path(folder: Path, round: str, task_id: str, sample: int) -> Path:
 
 
 class Tracing:
-    """The trace of `context`, from `start` to `keep` or `discard`, both while the context is open.
+    """The trace of `context`, from `start` to `keep`, both while the context is open.
 
     A trace is for looking into an episode and never changes how it ended: where it cannot be taken or
-    written, the log says so. `keep` and `discard` do nothing without `start`, and nothing the second time.
+    written, the log says so. `keep` does nothing without `start`, and nothing the second time; what is not
+    kept goes with the context.
     """
 
     def __init__(self, context: BrowserContext) -> None:
@@ -67,13 +68,3 @@ class Tracing:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
         return path
-
-    async def discard(self) -> None:
-        """End the trace and keep nothing of it."""
-        from playwright.async_api import Error
-
-        if self._going:
-            self._going = False
-            with suppress(Error, TimeoutError):  # a context that died took its trace along
-                async with asyncio.timeout(STOP_SECONDS):
-                    await self.context.tracing.stop()

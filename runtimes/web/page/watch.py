@@ -104,8 +104,8 @@ class Watch:
 
     @property
     def calling(self) -> bool:
-        """Whether a fetch or XHR call of this action is under way."""
-        return bool(self._calls)
+        """Whether a fetch or XHR call of the current page, begun since the action, is under way."""
+        return any(map(self._concerns_agent, self._calls))
 
     async def until_navigated(self) -> None:
         """Wait until no such document is under way; the caller sets the deadline."""
@@ -113,8 +113,8 @@ class Watch:
             await self._change()
 
     async def until_calls_answered(self) -> None:
-        """Wait until the action's own fetch and XHR calls have ended; the caller sets the deadline."""
-        while self._calls:
+        """Wait until such calls have ended; the caller sets the deadline."""
+        while self.calling:
             await self._change()
 
     async def stop_loading(self, page: Page) -> None:
@@ -243,7 +243,7 @@ class Watch:
         self._forget(page)
         if page is self.page and self.context.pages:
             self.page = self.context.pages[-1]
-            self.notices.append("The window closed; the one before it is the current page now.")
+            self.notices.append("The window closed; the newest one left is the current page now.")
         self._changed.set()
 
     def _on_download(self, download: Download) -> None:

@@ -11,6 +11,25 @@ from runtimes.web.observation.snapshot import BUDGET
 
 from .episodes import SHOP, ref_of, web_task
 
+LIES = """
+performance.getEntriesByType = () => [{decodedBodySize: 'much'}];
+const label = {trim: () => ({replace: () => ({})})};
+Object.defineProperty(HTMLSelectElement.prototype, 'options', {get: () => [{label, value: 1}]});"""
+
+IN_A_SHADOW_ROOT = """() => {
+  const root = document.body.appendChild(document.createElement('div')).attachShadow({mode: 'open'});
+  root.innerHTML = '<div></div>';
+  const inner = root.firstChild.attachShadow({mode: 'open'});
+  inner.innerHTML = '<button>Count</button><p>nothing yet</p>';
+  inner.querySelector('button').onclick = () => {
+    let n = 0;
+    const timer = setInterval(() => {
+      inner.querySelector('p').textContent = ++n < 25 ? `${n}` : 'all done';
+      if (n === 25) clearInterval(timer);
+    }, 8);
+  };
+}"""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -51,6 +70,23 @@ async def test_an_action_waits_for_the_calls_it_made(pool: BrowserPool, awkward_
         assert "the slow answer" in await page.click(ref_of(await page.observe(), 'button "Fetch"'))
 
 
+async def test_an_action_waits_for_no_calls_of_another_tab(pool: BrowserPool, awkward_task: TaskSpec) -> None:
+    async with pool.page(awkward_task) as page:
+        await page.current.evaluate("void setInterval(() => void fetch('/never'), 50)")
+        await page.new_tab(SHOP)
+        page.take_record()
+        await page.wait_for(seconds=0.2)
+        record = page.take_record()
+        assert record is not None
+        assert record.timings_ms["settle"] < 2000
+
+
+async def test_an_action_waits_for_what_it_set_off_in_a_shadow_root(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.current.evaluate(IN_A_SHADOW_ROOT)
+        assert "all done" in await page.click(ref_of(await page.observe(), 'button "Count"'))
+
+
 async def test_a_new_window_becomes_the_page_and_back_returns(
     pool: BrowserPool, awkward_task: TaskSpec
 ) -> None:
@@ -59,6 +95,15 @@ async def test_a_new_window_becomes_the_page_and_back_returns(
         assert "A new window was opened" in seen
         assert "the opened window" in seen
         assert "Title: Awkward" in await page.back()
+
+
+async def test_the_first_tab_is_never_closed_for_want_of_a_history(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.new_tab(f"{SHOP}cart")
+        await page.switch_tab(0)
+        with pytest.raises(ToolError, match="no page to go back to"):
+            await page.back()
+        assert "- 0: Welcome to The Shop" in await page.tabs()
 
 
 async def test_an_element_in_a_frame_is_acted_on(pool: BrowserPool, awkward_task: TaskSpec) -> None:
@@ -71,6 +116,15 @@ async def test_an_option_that_is_not_there_is_answered_with_those_that_are(pool:
         ref = ref_of(await page.observe(), 'combobox "Status"')
         with pytest.raises(ToolError, match="'Cancelled'"):
             await page.select(ref, "Lost")
+
+
+async def test_what_a_page_tells_of_itself_in_wrong_types_is_no_fault_of_ours(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.current.add_init_script(LIES)
+        ref = ref_of(await page.goto(f"{SHOP}orders"), 'combobox "Status"')
+        with pytest.raises(ToolError) as raised:
+            await page.select(ref, "Shipped")
+        assert raised.value.error_class == "wrong_element"
 
 
 async def test_a_page_that_spins_times_out_and_the_episode_goes_on(
@@ -106,6 +160,19 @@ async def test_a_start_page_that_does_not_load_is_told_once_and_can_be_left(pool
         assert raised.value.error_type == "network_error"
         assert raised.value.error_class == "name_not_resolved"
         assert "Welcome to The Shop" in await page.goto(SHOP)
+
+
+async def test_addresses_of_any_length_are_told_in_short(pool: BrowserPool) -> None:
+    async with pool.page(web_task()) as page:
+        await page.observe()
+        await page.current.evaluate(
+            "() => { history.replaceState(null, '', '/' + 'a'.repeat(100_000));"
+            " const link = document.body.appendChild(document.createElement('a'));"
+            " link.href = 'data:text/csv,' + 'b'.repeat(100_000); link.download = 'all.csv'; link.click() }"
+        )
+        seen = await page.wait_for(seconds=0.3)
+        assert "A download was refused: data:text/csv,bbb" in seen
+        assert len(seen) < BUDGET + 5_000
 
 
 async def test_a_download_is_refused_and_told(pool: BrowserPool, awkward_task: TaskSpec) -> None:

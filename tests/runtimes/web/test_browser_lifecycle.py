@@ -58,6 +58,18 @@ async def test_a_killed_driver_is_our_failure_and_the_next_page_works(pool: Brow
         assert "Welcome to The Shop" in await page.observe()
 
 
+async def test_a_driver_that_dies_after_its_browser_is_replaced(pool: BrowserPool) -> None:
+    async with pool.page(web_task()):
+        (browser,) = browsers()
+        (driver,) = (p for p in psutil.Process().children() if p in browser.parents())
+        browser.kill()
+        assert is_gone(browser)
+    driver.kill()
+    assert is_gone(driver)
+    async with pool.page(web_task()) as page:
+        assert "Welcome to The Shop" in await page.observe()
+
+
 async def test_a_dead_renderer_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
     async with pool.page(web_task()) as page:
         for process in renderers():

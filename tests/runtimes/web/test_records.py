@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -136,6 +137,27 @@ async def test_the_picture_shows_the_page_after_what_the_action_set_off(
         shown = taken(page).screenshot
         await page.wait_for(seconds=0.1)
         assert taken(page).screenshot == shown
+
+
+async def test_what_is_observed_later_is_seen_and_pictured_as_it_is_then(pool: BrowserPool) -> None:
+    """Not as it was when the page had just opened, of which a look and a picture were begun."""
+    async with pool.page(web_task()) as page:
+        await page.current.evaluate("document.querySelector('h1').textContent = 'Changed since'")
+        await asyncio.sleep(0.2)
+        assert "Changed since" in await page.observe()
+        await assert_pictured(page)
+    async with pool.page(web_task()) as page:
+        await page.current.evaluate("window.open('/cart')")
+        await asyncio.sleep(0.5)
+        assert "Your cart is empty" in await page.observe()
+        await assert_pictured(page)
+
+
+async def assert_pictured(page: WebPage) -> None:
+    """That the picture of the start is one of the page as it still is."""
+    assert page.start_record is not None
+    await page.screenshot()
+    assert page.start_record.screenshot == taken(page).screenshot
 
 
 async def test_an_episode_keeps_the_record_of_every_step_and_of_its_start(pool: BrowserPool) -> None:

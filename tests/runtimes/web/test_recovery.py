@@ -55,6 +55,17 @@ async def test_an_episode_goes_on_with_its_cookies_and_address_after_a_death(
         assert "Two Person Tent" in await bench.on_page(lambda page: page.goto("/cart"))
 
 
+async def test_refs_of_the_browser_that_died_find_nothing_in_the_next(pool: BrowserPool) -> None:
+    async with workbench(pool, web_task(recovery="resume")) as bench:
+        ref = ref_of(await bench.on_page(look), 'link "Tea"')
+        browsers()[0].kill()
+        for error_class in ("crashed", "stale_ref"):
+            with pytest.raises(ToolError) as raised:
+                await bench.on_page(lambda page: page.click(ref))
+            assert raised.value.error_class == error_class
+        assert "Welcome to The Shop" in await bench.on_page(look)
+
+
 async def test_storage_of_the_site_and_of_the_tab_come_back_once(
     pool: BrowserPool, awkward_site: str
 ) -> None:

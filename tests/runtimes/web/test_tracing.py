@@ -43,19 +43,6 @@ async def test_a_kept_trace_tells_what_was_done(pool: BrowserPool, tmp_path: Pat
     assert files(tmp_path) == [path]
 
 
-async def test_a_discarded_trace_leaves_no_file_and_the_context_may_be_traced_again(
-    pool: BrowserPool, tmp_path: Path
-) -> None:
-    async with pool.grading_page() as page:
-        for _ in range(2):
-            tracing = Tracing(page.context)
-            await tracing.start()
-            await page.goto(SHOP)
-            await tracing.discard()
-        assert await tracing.keep(tmp_path / "t.zip") is None
-    assert files(tmp_path) == []
-
-
 async def test_a_trace_that_cannot_be_kept_is_told_by_the_log_only(
     pool: BrowserPool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -69,7 +56,6 @@ async def test_a_trace_that_cannot_be_kept_is_told_by_the_log_only(
         await tracing.start()
         await page.context.close()
         assert await tracing.keep(tmp_path / "closed.zip") is None
-        await tracing.discard()
     assert files(tmp_path) == [tmp_path / "file"]
 
 

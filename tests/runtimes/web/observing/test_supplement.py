@@ -132,6 +132,14 @@ async def test_names_of_a_page_that_shadow_the_documents_own_hide_nothing(look: 
     assert "Title: done" in await looking.text()
 
 
+async def test_a_scrolled_form_with_a_field_named_scroll_top_is_seen(look: Look) -> None:
+    looking = await look(
+        "<form style='height:700px; overflow:auto'><input name=scrollTop aria-label=Top>"
+        "<div style='height:2000px'></div></form>"
+    )
+    assert 'textbox "Top"' in await looking.text()
+
+
 async def test_a_page_sees_functions_as_they_are_by_nature_and_nothing_new(look: Look, sites: Sites) -> None:
     looking = await look("<p>Go <span onclick=''>here</span></p>")
     await looking.observe()
