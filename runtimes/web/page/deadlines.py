@@ -86,6 +86,10 @@ async def _free_page(watch: Watch, what: str) -> None:
             await asyncio.wait_for(page.close(), _ANSWER_SECONDS)
         except (Error, TimeoutError) as error:
             raise InfrastructureError("browser_error", "The browser does not answer.", _RETRY) from error
+        if watch.large_document:
+            raise fault(
+                "too_large", f"{watch.large_document}; its page stopped answering, and was closed."
+            ) from None
         raise fault("hanging", f"The page stopped answering while {what}, and was closed.") from None
     except Error as error:
         await _raise_if_dead(watch, "stopping the page", error)

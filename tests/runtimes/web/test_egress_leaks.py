@@ -50,5 +50,6 @@ async def test_only_the_proxy_looks_names_up_and_nothing_is_sent_but_over_it() -
     assert walled["blocked"] == [
         "169.254.169.254:80 refused: it is on a private or local network",
         "metadata.test:80 resolves to 169.254.169.254, a cloud metadata address",
-        "93.184.216.1:80 is an address of this machine",
+        "93.184.216.1:80 is an address of this machine, "
+        "which is reached only where allow_private names the host",
     ]

@@ -219,7 +219,7 @@ async def test_nothing_of_a_proxy_is_left_when_it_is_closed(site: int) -> None:
     assert (len(os.listdir("/proc/self/fd")), asyncio.all_tasks()) == (descriptors, tasks)
 
 
-@pytest.mark.parametrize("entry", ["http://a.test/", "a b", "*", "", "10.0.0.0/8"])
+@pytest.mark.parametrize("entry", ["http://a.test/", "a b", "", "10.0.0.0/8"])
 def test_allowed_domains_that_cannot_be_read_fail_the_task_with_the_way_out(entry: str) -> None:
     with pytest.raises(ToolError, match="allowed_domains"):
         Guard.of_task(web_task(allowed_domains=[entry]))
