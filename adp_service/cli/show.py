@@ -12,7 +12,8 @@ from rich.markup import escape
 from adp_service.cli.output import console, fields
 from adp_service.cli.trajectories import NAMES, find_trajectory
 from adp_service.platform import Platform
-from runtimes.contracts import ExecutionStep, Trajectory, trajectory_to_json
+from runtimes.contracts import ExecutionStep, Trajectory, WebRecord, trajectory_to_json
+from runtimes.web.page.screenshots import FOLDER
 
 SHOWN = 600
 
@@ -27,13 +28,14 @@ def show(
     if as_json:
         typer.echo(trajectory_to_json(found))
         return
-    _head(found)
+    limit = None if full else SHOWN
+    _head(found, limit)
     for step in found.steps:
-        _step(step, None if full else SHOWN)
+        _step(step, limit)
     _verdict(found)
 
 
-def _head(trajectory: Trajectory) -> None:
+def _head(trajectory: Trajectory, limit: int | None) -> None:
     console.rule(f"[bold]{escape(trajectory.task_id)}")
     task = next((m["content"] for m in trajectory.prompt if m.get("role") == "user"), "")
     fields(
@@ -41,7 +43,7 @@ def _head(trajectory: Trajectory) -> None:
             "round": f"{trajectory.round or '-'}, sample {trajectory.sample}",
             "runtime": trajectory.runtime_id,
             "model": f"{trajectory.model} ({trajectory.teacher})",
-            "task": _short(task, SHOWN),
+            "task": _short(task, limit),
         }
     )
 
@@ -54,9 +56,25 @@ def _step(step: ExecutionStep, limit: int | None) -> None:
         console.print(f"[italic]{escape(indent(_short(step.thought, limit), '   '))}[/]")
     if step.action_params:
         console.print(f"[cyan]{escape(indent(_short(_plain(step.action_params), limit), '   '))}[/]")
+    if step.web is not None and (told := _told(step.web)):
+        console.print(f"[dim]{escape(indent(told, '   '))}[/]", soft_wrap=True)
     if step.observation:
         text = _short(str(step.observation), limit)
         console.print("\n".join(f"   [dim]|[/] {escape(line)}" for line in text.splitlines()))
+
+
+def _told(web: WebRecord) -> str:
+    """What the record of a step on a page has beyond its observation."""
+    picture = f"{FOLDER}/{web.screenshot[:2]}/{web.screenshot}.jpg" if web.screenshot else ""
+    lines = {
+        "on": web.locator,
+        "to": web.to_locator,
+        "led to": web.url_after if web.url_after != web.url_before else "",
+        "fault": web.error_class,
+        "blocked": ", ".join(web.blocked),
+        "picture": picture,
+    }
+    return "\n".join(f"{name} {text}" for name, text in lines.items() if text)
 
 
 def _verdict(trajectory: Trajectory) -> None:
@@ -65,7 +83,7 @@ def _verdict(trajectory: Trajectory) -> None:
     rows = {
         "answer": _short(answer, SHOWN),
         "outcome": trajectory.outcome,
-        "verdict": f"{trajectory.verifier or 'no verifier'}: {trajectory.grade_reason or 'not graded'}",
+        "verdict": f"{trajectory.verifier or 'none'}: {trajectory.grade_reason or 'not graded'}",
         "reward": "none" if trajectory.reward is None else f"{trajectory.reward:g}",
         "took": f"{trajectory.total_duration:.2f} s, "
         f"{trajectory.prompt_tokens + trajectory.completion_tokens:,} tokens",

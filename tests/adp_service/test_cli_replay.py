@@ -51,6 +51,16 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_show_tells_what_a_step_was_done_to_and_where_its_picture_is(done: Path) -> None:
+    shown = adp(done, "show", "cart")
+    assert shown.code == 0, shown.said
+    told = [line.strip().partition(" ") for line in shown.output.splitlines()]
+    picture = next(rest for name, _, rest in told if name == "picture")
+    assert (done / "output/trajectories" / picture).read_bytes().startswith(b"\xff\xd8")
+    assert "on internal:role=" in shown.output
+    assert "led to http://shop.test/" in shown.output
+
+
 def edited(folder: Path, name: str, edit: Edit) -> Path:
     """The recorded episode of the shop with something changed, in a file of its own."""
     plain = json.loads((folder / "output/trajectories/cart.json").read_text())
