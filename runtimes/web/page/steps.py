@@ -6,7 +6,6 @@ It is the same for every action; what an agent can do is `page.py`'s.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -35,9 +34,6 @@ FindTarget = Callable[["Page", Observer, str], Awaitable[Target]]
 OBSERVE_SECONDS = 10.0
 _LOOKS = 3
 
-_AT_ONCE_SECONDS = 0.1
-"""How long after the page came to rest what was begun to be seen of it is still how it is now."""
-
 
 class Steps:
     """Takes the steps of one page, one at a time, and keeps the record of the last one."""
@@ -51,7 +47,6 @@ class Steps:
         self._opened: Recorder | None = None
         self._seen: Page | None = None
         self._glance: tuple[list[Page], asyncio.Task[Look]] | None = None
-        self._rested_at = float("-inf")
         self._record: WebRecord | None = None
 
     def take_record(self) -> WebRecord | None:
@@ -85,6 +80,7 @@ class Steps:
 
     async def observe(self) -> Observation:
         """The current page as it is now."""
+        self._forget()  # the page may have moved on since it came to rest
         opened, self._opened = self._opened, None
         if opened is None:
             return await self.look()
@@ -118,11 +114,15 @@ class Steps:
                 page = await self._watch.live_page()
                 await self._refuse_forbidden(page)
                 look = await self._looked(page)
-                await self._refuse_forbidden(page)  # it may have gone on while it was read
-            if self._watch.page is page:
+                emptied = await self._refuse_forbidden(page)  # it may have gone on while it was read
+            if self._watch.page is page and not emptied:
                 break
             self._forget()  # a window opened or closed while it was looked at
             await self._settle()
+        if emptied:
+            raise fault(
+                "refused_address", "Frames of the page go on leading to addresses that may not be opened."
+            )
         notices = self._watch.notices.pending()
         observation = self._observer.tell(look, notices)
         self._watch.notices.told(notices)
@@ -135,8 +135,7 @@ class Steps:
 
         tabs = self._watch.context.pages
         glance, self._glance = self._glance, None
-        rested = time.monotonic() - self._rested_at < _AT_ONCE_SECONDS
-        if rested and glance is not None and glance[0] == tabs:
+        if glance is not None and glance[0] == tabs:
             with suppress(Error):
                 look = await glance[1]
                 if (look.page, look.url) == (page, page.url):
@@ -206,12 +205,22 @@ class Steps:
             resting=self._rest,
             moved=self._forget,
         )
-        self._rested_at = time.monotonic()
 
-    async def _refuse_forbidden(self, page: Page) -> None:
-        """Show nothing of an address that may not be opened, by whatever way the page came there."""
+    async def _refuse_forbidden(self, page: Page) -> bool:
+        """Show nothing of an address that may not be opened, by whatever way the page came there.
+
+        A frame at one, such as an advertisement, is emptied, and does not cost the agent the page around it:
+        whether there was one.
+        """
+        emptied, guard = False, self._watch.guard
         for frame in page.frames:
-            if not self._watch.guard.may_show(frame.url):
-                url = frame.url
+            if guard.may_show(url := frame.url):
+                continue
+            if frame is page.main_frame:
                 await page.goto("about:blank")
                 raise navigation.refused(self._watch, url)
+            await frame.goto("about:blank")
+            self._watch.notices.append(f"A frame was emptied: {url} may not be opened: {guard.refusal(url)}.")
+            self._forget()  # a look begun before may hold what stood there
+            emptied = True
+        return emptied

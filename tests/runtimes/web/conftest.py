@@ -78,6 +78,9 @@ async def awkward_site() -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/", html(AWKWARD_PAGE))
     app.router.add_get("/framed", html("<button onclick=\"this.textContent='pushed'\">Push</button>"))
+    app.router.add_get(
+        "/framing", html("<title>Framing</title><p>around</p><iframe src='/to-local'></iframe>")
+    )
     app.router.add_get("/opened", html("<title>Opened</title>the opened window"))
     app.router.add_get("/long", html(long_page))
     app.router.add_get("/secret", html("the secret"))

@@ -79,6 +79,18 @@ async def test_nothing_is_shown_of_a_forbidden_address_a_redirect_led_to(
         assert "secret" not in await page.observe()
 
 
+async def test_a_frame_at_a_forbidden_address_is_emptied_and_the_page_around_it_stays(
+    pool: BrowserPool, awkward_task: TaskSpec, awkward_site: str
+) -> None:
+    async with pool.page(awkward_task) as page:
+        seen = await page.goto(f"{awkward_site}framing")
+        assert "around" in seen
+        assert "A frame was emptied: http://localhost:" in seen
+        assert "secret" not in seen.partition("\n\n")[2]
+        assert "private or local" not in seen.partition("\n\n")[2]
+        assert "around" in await page.observe()
+
+
 async def test_the_graders_part_of_the_shop_needs_the_key_too(pool: BrowserPool) -> None:
     async with pool.page(web_task(start_url=SHOP)), pool.grading_page() as page:
         await page.goto(f"{SHOP}_world/accounts.json")
