@@ -81,7 +81,8 @@ def lingering(marker: str) -> list[str]:
 
 def launchers() -> list[psutil.Process]:
     """The process that started each slot of this process, and waits for it outside."""
-    return psutil.Process().children()
+    # Python's own tracker of what processes share lives on once a test has used multiprocessing.
+    return [child for child in psutil.Process().children() if "resource_tracker" not in str(child.cmdline())]
 
 
 def inits() -> list[psutil.Process]:
