@@ -37,7 +37,7 @@ BARS = {
     "replay_held": "share of recorded steps that held by their locators: >= 0.95",
     "overhead_ratio": "time of a step / the same work by hand: <= 1.10",
 }
-ROUNDS, QUICK_ROUNDS = 20, 1
+ROUNDS, QUICK_ROUNDS = 8, 1
 
 
 def main() -> None:

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from runtimes.web.browser import keeper
 from runtimes.web.browser.memory import used_mb
 
+_REAP_SECONDS = 1.0
 _KEEPER_SECONDS = 2 * keeper.END_SECONDS
 
 
@@ -84,8 +86,16 @@ class WorkFolder:
         self._reap()
 
     def _reap(self) -> None:
-        """Take notice of what has ended where that falls to us, as it does to a container's first process."""
-        for process in keeper.processes(self._sessions):
-            if process.ended and process.parent == os.getpid():
-                with suppress(ChildProcessError):
-                    os.waitpid(process.pid, os.WNOHANG)
+        """Take notice of what has ended where that falls to us, as it does to a container's first process.
+
+        What was killed a moment ago may still be at it.
+        """
+        deadline = time.monotonic() + _REAP_SECONDS
+        while left := list(keeper.processes(self._sessions)):
+            for process in left:
+                if process.ended and process.parent == os.getpid():
+                    with suppress(ChildProcessError):
+                        os.waitpid(process.pid, os.WNOHANG)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
