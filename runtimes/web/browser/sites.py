@@ -6,10 +6,13 @@ Whoever opens a browser context hands them to its proxy, which leads the names t
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
+
+from aiohttp import web
 
 LocalSites = Mapping[str, int]
 """Names, lower case (`{"shop.test": 41207}`), each with its port on 127.0.0.1; http on port 80 to a page."""
@@ -30,6 +33,32 @@ class LocalSite(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> bool | None: ...
+
+
+class AppSite(ABC):
+    """A LocalSite that is one aiohttp application, on a free port of 127.0.0.1 while the context lasts."""
+
+    host: str
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    @abstractmethod
+    def app(self) -> web.Application:
+        """A new application, made as the context is entered; what it raises entering raises."""
+
+    async def __aenter__(self) -> Self:
+        self._runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
 
 
 class SiteServers:

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from runtimes.errors import ConfigurationError
+from runtimes.web.browser.sites import AppSite
 
 HOST = "miniwob.test"
 PACKAGE = "miniwob"
@@ -16,8 +17,8 @@ _START = Path(__file__).with_name("start.html")
 _TEXTS = {"application/javascript", "application/json"}
 
 
-class MiniwobSite:
-    """The pages on a free port of 127.0.0.1 while the context lasts.
+class MiniwobSite(AppSite):
+    """The pages, served while the context lasts.
 
     `/miniwob/<task>.html?seed=N` is problem N of a task, the same in every browser, begun when the page has
     loaded. What its page keeps from one load to the next is the first verdict only. Entering raises
@@ -27,26 +28,16 @@ class MiniwobSite:
     host = HOST
 
     def __init__(self) -> None:
-        self.port = 0
+        super().__init__()
         self._folder = Path()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> MiniwobSite:
+    def app(self) -> web.Application:
         self._folder = html_folder()
         app = web.Application()
         app.router.add_get("/miniwob/{task:[a-z0-9-]+}.html", self._task_page)
         app.router.add_static("/", self._folder)
         app.on_response_prepare.append(_say_utf8)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        return app
 
     async def _task_page(self, request: web.Request) -> web.Response:
         page = self._folder / "miniwob" / f"{request.match_info['task']}.html"

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
+from runtimes.web.browser.sites import AppSite
 from runtimes.web.egress.guard import SHOP_HOST
 from runtimes.web.site import pages
 from runtimes.web.site.catalogue import (
@@ -33,8 +34,8 @@ _VISIT = web.RequestKey("visit", Visit)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Shop:
-    """The site on a free port of 127.0.0.1 while the context lasts, with the visits of that time.
+class Shop(AppSite):
+    """The site, served while the context lasts, with the visits of that time.
 
     `grader_key` is what a request must carry in GRADER_HEADER to read `/_world/`.
     """
@@ -42,25 +43,15 @@ class Shop:
     host = SHOP_HOST
 
     def __init__(self) -> None:
-        self.port = 0
+        super().__init__()
         self.grader_key = secrets.token_urlsafe(24)
         self._visits = Visits()
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Shop:
+    def app(self) -> web.Application:
         app = web.Application(middlewares=[self._with_visit], client_max_size=_MAX_FORM_BYTES)
         app.add_routes(_ROUTES)
         app.router.add_get("/_world/{name}.json", self._world)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        return app
 
     @web.middleware
     async def _with_visit(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
