@@ -105,7 +105,8 @@ class Steps:
                 page = await self._watch.live_page()
                 await self._refuse_forbidden(page)
                 yield page, step
-                await self._refuse_forbidden(page)
+                if await self._refuse_forbidden(page):
+                    raise _frames_lead_on()  # what was read may have stood there
 
     async def look(self) -> Observation:
         """The current page as it is now, whatever came before."""
@@ -120,9 +121,7 @@ class Steps:
             self._forget()  # a window opened or closed while it was looked at
             await self._settle()
         if emptied:
-            raise fault(
-                "refused_address", "Frames of the page go on leading to addresses that may not be opened."
-            )
+            raise _frames_lead_on()
         notices = self._watch.notices.pending()
         observation = self._observer.tell(look, notices)
         self._watch.notices.told(notices)
@@ -224,3 +223,7 @@ class Steps:
             self._forget()  # a look begun before may hold what stood there
             emptied = True
         return emptied
+
+
+def _frames_lead_on() -> ToolError:
+    return fault("refused_address", "Frames of the page lead on to addresses that may not be opened.")
