@@ -20,7 +20,7 @@ from sandbox.contracts import Limits, Result
 from sandbox.egress import EgressProxy
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.profiles import SCIENCE, Profile, installed_profiles, profile_for
-from sandbox.runs import TRIES, Program, perform, put_files, with_files
+from sandbox.runs import TRIES, Program, perform, put_files, they_keep_dying, with_files
 from sandbox.session import Session
 from sandbox.slot import Slot, SlotLost
 from sandbox.verdict import with_blocked
@@ -145,7 +145,7 @@ class SandboxPool:
                     lost = error
                 finally:
                     await self.put_back(slot)
-        raise SandboxError(f"{lost} This happened to {TRIES} slots in a row.", "See `adp doctor`.") from lost
+        raise they_keep_dying(lost) from lost
 
     @asynccontextmanager
     async def session(

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.inside.runner import PYTHON
 
-JAIL_PYTHON = "/usr/bin/python3"
+JAIL_PYTHON = PYTHON
 """The interpreter inside jails: the system's own, which every user can read."""
 
 

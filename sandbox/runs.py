@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from sandbox.arguments import check_text, check_words
 from sandbox.bootstrap import PROGRAM, boot_file
 from sandbox.contracts import Limits, Result
+from sandbox.errors import SandboxError
 from sandbox.inside.figures import FIGURES
 from sandbox.inside.wire import SHARED_MEMORY_FOLDER, Bounds
 from sandbox.output import Output
 from sandbox.profiles import MATPLOTLIB_FOLDER
-from sandbox.slot import Ended, Slot
+from sandbox.slot import Ended, Slot, SlotLost
 from sandbox.verdict import judge
 from sandbox.workspace import Workspace
 
@@ -168,3 +169,8 @@ def figures_in(workspace: Workspace) -> tuple[bytes, ...]:
     except OSError:
         return ()
     return workspace.collect((), FIGURES, max_files=0, max_bytes=MOST_FILE_BYTES)[1]
+
+
+def they_keep_dying(lost: SlotLost) -> SandboxError:
+    """What is said when TRIES slots in a row were lost, `lost` the last."""
+    return SandboxError(f"{lost} This happened to {TRIES} slots in a row.", "See `adp doctor`.")

@@ -28,6 +28,7 @@ from sandbox.runs import (
     figures_in,
     perform,
     put_files,
+    they_keep_dying,
 )
 from sandbox.slot import Ended, Slot, SlotLost
 from sandbox.verdict import with_blocked
@@ -344,7 +345,7 @@ class Session:
             finally:
                 if slot.broken:
                     await self._pool.put_back(slot)
-        raise SandboxError(f"{lost} This happened to {TRIES} slots in a row.", "See `adp doctor`.") from lost
+        raise they_keep_dying(lost) from lost
 
     async def _interpreter_in(self, slot: Slot) -> Interpreter:
         if self._interpreter is None:

@@ -18,11 +18,12 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from sandbox.contracts import File
+from sandbox.inside.figures import MOST_FIGURES
 from sandbox.inside.wire import SHARED_MEMORY_FOLDER
 from sandbox.kernel import make_folders, open_to_read, replace_file
 
 LARGEST_NAME, LARGEST_PATH = 255, 4095  # in bytes
-DEEPEST_FOLDER, MOST_NAMES, MOST_FIGURES = 64, 50_000, 20
+DEEPEST_FOLDER, MOST_NAMES = 64, 50_000
 FIGURE_NAME = re.compile(r"([0-9]{1,9})\.png")
 PNG = b"\x89PNG\r\n\x1a\n"
 HOST_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBADF)

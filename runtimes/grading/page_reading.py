@@ -12,6 +12,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
 
 from runtimes.errors import InfrastructureError, VerifierFault
+from runtimes.web.browser.contexts import RETRY
 from runtimes.web.egress.proxy import is_of_proxy
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ READING_SECONDS = 10.0
 """The longest one reading may take; a script that takes longer does not end."""
 
 Read = Literal["text", "value", "count", "visible"]
-_RETRY = "It is tried again in a new browser."
 
 
 async def open_page(page: Page, url: str) -> None:
@@ -34,7 +34,7 @@ async def open_page(page: Page, url: str) -> None:
     except Error as error:
         cause = error.message
     if cause:
-        raise InfrastructureError("network_error", f"The grading page {url} did not open: {cause}", _RETRY)
+        raise InfrastructureError("network_error", f"The grading page {url} did not open: {cause}", RETRY)
 
 
 def _server_fault(response: Response) -> str:
@@ -98,5 +98,5 @@ async def _answer(page: Page, reading: Awaitable[Any], what: str) -> Any:
         raise VerifierFault(f"The verifier's {what} on {page.url} did not end.") from None
     except Error as error:
         if "crashed" in error.message or await _is_gone(page.context):
-            raise InfrastructureError("browser_error", "The browser died while grading.", _RETRY) from error
+            raise InfrastructureError("browser_error", "The browser died while grading.", RETRY) from error
         raise VerifierFault(f"The verifier's {what} failed on {page.url}: {error.message}") from error

@@ -11,6 +11,7 @@ from runtimes.errors import InfrastructureError
 from runtimes.web.browser.chromium import Chromium
 from runtimes.web.browser.driver import CLOSE_SECONDS
 from runtimes.web.egress.proxy import ContextProxy
+from runtimes.web.futures import may_fail_unheard
 from runtimes.web.page.page import VIEWPORT
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ async def _open(
         )
     )
     # Where the browser is killed nobody waits for the answer any more, and asyncio would complain of it.
-    opening.add_done_callback(lambda opened: opened.cancelled() or opened.exception())
+    may_fail_unheard(opening)
     try:
         async with answering(chromium, "opening a context"):
             return await asyncio.shield(opening)

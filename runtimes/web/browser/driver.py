@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from runtimes.web.futures import may_fail_unheard
 from runtimes.web.observation import supplement
 
 if TYPE_CHECKING:
@@ -82,4 +83,4 @@ def _expect_loss(manager: PlaywrightContextManager) -> None:
     transport = getattr(getattr(manager, "_client", None), "_transport", None)
     lost: asyncio.Future[None] | None = getattr(transport, "on_error_future", None)
     if lost is not None:
-        lost.add_done_callback(lambda future: future.cancelled() or future.exception())
+        may_fail_unheard(lost)

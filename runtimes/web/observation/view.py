@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runtimes.text import well_formed
+from runtimes.web.futures import may_fail_unheard
 from runtimes.web.observation import supplement
 from runtimes.web.observation.snapshot import around_viewport, cut, marked, refs, without_focus
 from runtimes.web.observation.supplement import FrameReport
@@ -104,7 +105,7 @@ async def _tree(page: Page) -> tuple[str, FrameReport | None]:
     """The aria snapshot; of a document without a body, such as XML, its text and its report."""
     taking = asyncio.ensure_future(page.aria_snapshot(mode="ai", timeout=SNAPSHOT_SECONDS * 1000))
     # Nobody waits for a snapshot given up, and asyncio would complain of its error.
-    taking.add_done_callback(lambda taken: taken.cancelled() or taken.exception())
+    may_fail_unheard(taking)
     try:
         await asyncio.wait({taking}, timeout=_BODY_SECONDS)
         if not taking.done():

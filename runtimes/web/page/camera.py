@@ -7,6 +7,7 @@ import base64
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
+from runtimes.web.futures import may_fail_unheard
 from runtimes.web.page.faults import fault
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Camera:
             return
         self._exposure = asyncio.create_task(self._jpeg(page))
         # A picture nobody asks for any more may fail unheard.
-        self._exposure.add_done_callback(lambda taken: taken.cancelled() or taken.exception())
+        may_fail_unheard(self._exposure)
 
     def discard(self) -> None:
         """The page has moved on: the picture begun does not show it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import ToolError
+from runtimes.web.futures import may_fail_unheard
 from runtimes.web.observation.observer import Look, Observation, Observer
 from runtimes.web.observation.targets import Target, find_target
 from runtimes.web.page import navigation
@@ -148,7 +149,7 @@ class Steps:
         tabs = self._watch.context.pages
         looking = asyncio.create_task(self._observer.look(page, tabs))
         # A look nobody asks for any more may fail unheard.
-        looking.add_done_callback(lambda looked: looked.cancelled() or looked.exception())
+        may_fail_unheard(looking)
         self._glance = tabs, looking
 
     def _forget(self) -> None:
