@@ -165,7 +165,10 @@ async def test_a_grading_page_whose_server_fails_or_is_gone_is_our_failure(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as once:
         gone = f"127.0.0.1:{once.getsockname()[1]}"
-    for host, path, cause in ((gone, "", "cannot be reached"), (local_host, "failing", "its server answered 503")):
+    for host, path, cause in (
+        (gone, "", "cannot be reached"),
+        (local_host, "failing", "its server answered 503"),
+    ):
         trajectory = await graded(
             browsers, "40", {"allowed_domains": [host]}, url=f"http://{host}/{path}", expected=40
         )
