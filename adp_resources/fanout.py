@@ -90,7 +90,7 @@ class _Crew:
             if trajectory.outcome != "infrastructure_error":
                 return trajectory, attempt + 1
             if attempt + 1 == retry.tries:
-                said = f"{trajectory.error_message} This was the last of {retry.tries} tries."
+                said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
                 return msgspec.structs.replace(trajectory, error_message=said), attempt + 1
             await asyncio.sleep(retry.wait(attempt, None))
         raise ValueError("a retry policy needs at least one try")

@@ -8,6 +8,7 @@ their variables, so a page that redefines what it uses can answer in its stead; 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -44,7 +45,7 @@ async def open_page(page: Page, url: str) -> None:
         cause = _server_fault(response) if response is not None else ""
         refused = bool(cause) and response is not None and response.status == HTTPStatus.FORBIDDEN
     except Error as error:
-        cause = _first_line(error)
+        cause = _first_line(error).removesuffix(f" at {url}")
         refused = "ERR_BLOCKED_BY_CLIENT" in cause
     if not cause:
         return
@@ -80,8 +81,9 @@ async def _is_no_name(host: str) -> bool:
 
 
 def _first_line(error: PlaywrightError) -> str:
-    """What happened, without Playwright's log of how it came to it."""
-    return error.message.strip().split("\n", 1)[0].rstrip(" .:")
+    """What happened, without the name of Playwright's method and its log of how it came to it."""
+    line = error.message.strip().split("\n", 1)[0].rstrip(" .:")
+    return re.sub(r"^\w+\.\w+: (?:Error: )?", "", line)
 
 
 async def by_script(page: Page, script: str) -> Any:
