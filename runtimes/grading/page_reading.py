@@ -11,7 +11,6 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -27,6 +26,10 @@ READING_SECONDS = 10.0
 
 Read = Literal["text", "value", "count", "visible"]
 
+_REFUSED = ("ERR_BLOCKED_BY_CLIENT", "http_request_denied")
+_UNRESOLVED = ("ERR_TUNNEL_CONNECTION_FAILED", "dns_error")
+"""How the browser, or the proxy in its status, says that an address may not be opened, or was not found."""
+
 _NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
 """What a resolver says where it knows; one that gives no answer says otherwise."""
 
@@ -39,31 +42,28 @@ async def open_page(page: Page, url: str) -> None:
     """
     from playwright.async_api import Error
 
-    refused = False
     try:
         response = await page.goto(url)
-        cause = _server_fault(response) if response is not None else ""
-        refused = bool(cause) and response is not None and response.status == HTTPStatus.FORBIDDEN
+        cause, kind = _fault(response) if response is not None else ("", "")
     except Error as error:
-        cause = _first_line(error).removesuffix(f" at {url}")
-        refused = "ERR_BLOCKED_BY_CLIENT" in cause
+        cause = kind = _first_line(error).removesuffix(f" at {url}")
     if not cause:
         return
     message = f"The grading page {url} did not open: {cause}."
-    if refused:
+    if any(sign in kind for sign in _REFUSED):
         raise VerifierFault(
             message, "Name its host in the task's allowed_domains, or a private one in WEB_ALLOW_PRIVATE."
         )
-    if await _is_no_name(urlsplit(url).hostname or ""):
+    if any(sign in kind for sign in _UNRESOLVED) and await _is_no_name(urlsplit(url).hostname or ""):
         raise VerifierFault(message, "No such name is known: mend the address in the verifier.")
     raise InfrastructureError("network_error", message)
 
 
-def _server_fault(response: Response) -> str:
-    """Why an answer is none of the site's own, in words; empty where it is."""
+def _fault(response: Response) -> tuple[str, str]:
+    """Why an answer is none of the site's own, in words, and the proxy's status; empty where it is."""
     if is_of_proxy(response.headers):
-        return response.status_text
-    return f"its server answered {response.status}" if response.status >= 500 else ""
+        return response.status_text, response.headers["proxy-status"]
+    return (f"its server answered {response.status}", "") if response.status >= 500 else ("", "")
 
 
 async def _is_no_name(host: str) -> bool:
@@ -75,8 +75,6 @@ async def _is_no_name(host: str) -> bool:
         await asyncio.get_running_loop().getaddrinfo(host, None)
     except socket.gaierror as error:
         return error.errno in _NO_SUCH_NAME
-    except UnicodeError:
-        return True
     return False
 
 

@@ -176,6 +176,13 @@ async def test_a_grading_page_whose_server_fails_or_is_gone_is_our_failure(
         assert cause in (trajectory.error_message or "")
 
 
+async def test_a_bundled_site_that_does_not_answer_is_our_failure_though_no_resolver_knows_it() -> None:
+    async with BrowserPool(navigation_seconds=0.001) as hurried:
+        trajectory = await graded(hurried, "40", expected=40)
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
+    assert "Timeout" in (trajectory.error_message or "")
+
+
 async def test_what_a_site_does_not_have_is_a_state_of_it_like_any_other(
     browsers: BrowserPool, local_host: str
 ) -> None:
