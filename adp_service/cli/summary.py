@@ -30,8 +30,8 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
     for name in rounds:
         for (_, outcome), count in platform.journal.outcomes(name).items():
             outcomes[outcome] += count
-        failed.update(map(why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
-        unverified.update(map(why, platform.journal.ends(name, "unverified")))
+        failed.update(map(_why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
+        unverified.update(map(_why, platform.journal.ends(name, "unverified")))
         tokens += platform.journal.cost(name)[0]
         tasks += sum(platform.rounds.task_counts(name).values())
     assets = platform.settings.output / "assets"
@@ -62,7 +62,7 @@ def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
     return [output / "datasets" / name for name in rounds if _frame(rows, name).height]
 
 
-def why(end: End) -> str:
+def _why(end: End) -> str:
     """Why an episode that was not solved ended as it did, in two or three words."""
     message = end.error_message or ""
     if end.outcome == "unverified":

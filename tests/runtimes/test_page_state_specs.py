@@ -84,9 +84,10 @@ def test_a_wrong_field_or_word_is_told_by_its_place_in_the_task_with_what_is_all
         ("numeric", {}, "`expected` - at `$.verifier.spec`"),
         ("numeric", {"expected": 1, "tolerance": -1}, "- at `$.verifier.spec.tolerance`"),
         ("python_tests", {"cases": [{"call": "f()"}]}, "`expected` - at `$.verifier.spec.cases[0]`"),
+        ("python_tests", {"cases": [{"call": "f(", "expected": 1}]}, "at `$.verifier.spec.cases[0].call`"),
     ],
 )
-def test_what_is_missing_or_too_small_is_told_by_its_place_too(
+def test_what_is_missing_or_makes_no_sense_is_told_by_its_place_too(
     kind: str, spec: dict[str, Any], place: str
 ) -> None:
     with pytest.raises(InvalidTask, match=re.escape(place)):
