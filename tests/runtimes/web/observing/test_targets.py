@@ -30,6 +30,16 @@ async def test_a_target_has_a_selector_without_refs_and_a_box_of_the_page(look: 
     assert target.box == tuple((await looking.page.get_by_text("Add jam").bounding_box() or {}).values())
 
 
+async def test_a_selector_finds_its_element_alone_also_among_equals_that_came_since(look: Look) -> None:
+    looking = await look(SHOP)
+    ref = await looking.ref('button "Add jam"')
+    clone = "const b = document.querySelector('button'); b.id = 'first'; b.after(b.cloneNode(true))"
+    await looking.page.evaluate(clone)
+    await looking.page.evaluate("document.querySelectorAll('#first')[1].id = 'second'")
+    target = await find_target(looking.page, looking.observer, ref)
+    assert await looking.page.locator(target.selector).get_attribute("id") == "first"
+
+
 @pytest.mark.parametrize("written", ["[ref={}]", " {} ", "ref={}", "[{}]"])
 async def test_refs_are_taken_as_agents_write_them(look: Look, written: str) -> None:
     looking = await look(SHOP)
