@@ -7,6 +7,7 @@ How many calls are in flight is `pace`'s business, what an error means that of `
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -109,8 +110,9 @@ class OpenAIChat:
         request |= {name: value for name, value in wishes.items() if name not in self._unknown}
         if tools:
             request["tools"] = tools
+        began = time.monotonic()
         try:
-            return await self._retry.run(lambda: self._in_turn(request, schema))
+            return await self._retry.run(lambda: self._in_turn(request, schema, began))
         except Transient as fault:
             raise ModelUnavailable(
                 f"{self.place} gave no usable reply in {self._retry.tries} tries: {fault}.",
@@ -125,7 +127,7 @@ class OpenAIChat:
             await self._client.close()
             self._client = self._pace = None
 
-    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None) -> Reply:
+    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None, began: float) -> Reply:
         """One try. A refusal by rate limit is none: the call waits with all others and goes first."""
         client, pace = self._open()
         again = False
@@ -133,12 +135,12 @@ class OpenAIChat:
             try:
                 async with pace.slot(again=again):
                     with self.breaker.call(Transient, OutOfCredit):
-                        return await self._try(client, request, schema)
+                        return await self._try(client, request, schema, time.monotonic() - began)
             except RateLimited:
                 again = True
 
     async def _try(
-        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None
+        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None, waited: float
     ) -> Reply:
         openai = self._openai
         try:
@@ -150,7 +152,7 @@ class OpenAIChat:
             raise connection_fault(error, self) from error
         except openai.APIStatusError as error:
             raise status_fault(error, self) from error
-        reply = read_reply(body, self.provider, self.model)
+        reply = read_reply(body, provider=self.provider, model=self.model, waited=waited)
         self.has_answered = True
         return reply
 

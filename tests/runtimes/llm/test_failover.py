@@ -34,7 +34,7 @@ NO_MONEY = refuses(429, "You exceeded your quota, insufficient_quota")
 
 @asynccontextmanager
 async def providers(
-    *replies: list[Replying], deadline: float = 30.0, open_seconds: float = 3600.0
+    *replies: list[Replying], deadline: float = 30.0, open_seconds: float = 3600.0, timeout: float = 5.0
 ) -> AsyncIterator[tuple[list[Served], Failover]]:
     """A server each for gemini, deepseek, openai, as many as there are lists of replies."""
     names = ["gemini", "deepseek", "openai"][: len(replies)]
@@ -45,6 +45,7 @@ async def providers(
                 each.url,
                 provider=name,
                 model=f"{name}-1",
+                timeout=timeout,
                 breaker=Breaker(least_calls=3, open_seconds=open_seconds),
             )
             for each, name in zip(servers, names, strict=True)
@@ -134,6 +135,22 @@ async def test_a_conversation_goes_on_with_its_author_though_the_first_is_back()
         other = await model.complete(ASK)
         continued = await model.complete(following(begun.message))
     assert [r.provider for r in (begun, other, continued)] == ["deepseek", "gemini", "deepseek"]
+
+
+async def test_an_author_is_known_by_any_of_its_messages_that_came_back_as_it_was() -> None:
+    mine = completion(assistant("Mine."), prompt_tokens=1, completion_tokens=1)
+    async with providers([DOWN] * 3 + [gives(GOOD)], [gives(mine)], open_seconds=0.0) as (_, model):
+        begun = await model.complete(ASK)
+        cut = {"role": "assistant", "content": "[cut]"}
+        continued = await model.complete(following(begun.message, ASK[0], cut))
+    assert (begun.provider, continued.provider) == ("deepseek", "deepseek")
+
+
+async def test_a_reply_tells_how_long_it_had_to_wait_for_its_turn() -> None:
+    async with providers([refuses(429, Retry_After_Ms="200"), gives(GOOD)]) as (_, model):
+        assert (await model.complete(ASK)).waited >= 0.2
+    async with providers([hangs], [gives(GOOD)], timeout=0.1) as (_, model):
+        assert (await model.complete(ASK)).waited >= 0.3
 
 
 async def test_a_conversation_from_elsewhere_goes_to_the_provider_whose_keys_it_holds() -> None:
