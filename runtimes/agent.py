@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory, WebRecord
-from runtimes.errors import InfrastructureError, ModelRefused, ToolError
+from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.prompts import episode_messages, prompt_hash
 from runtimes.text import well_formed
@@ -56,6 +56,7 @@ class Episode:
         self.start_page: WebRecord | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.cached_replies = 0
         self.cost_usd: float | None = None
 
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
@@ -78,6 +79,9 @@ class Episode:
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)
         except ModelRefused:
             raise
+        except BudgetSpent as error:
+            trajectory.outcome = "cancelled"
+            trajectory.error_type, trajectory.error_message = "system_error", str(error)
         except InfrastructureError as error:
             trajectory.outcome = "infrastructure_error"
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)
@@ -120,6 +124,8 @@ class Episode:
             "cache_hit": False,
             "teacher": model.provider,
         }
+        if self.cached_replies:
+            trajectory.metadata["cached_replies"] = self.cached_replies
         if self.missing_tools:
             trajectory.metadata["missing_tools"] = self.missing_tools
         if self.task.task_type == "code" and isinstance(self.answer, str):
@@ -168,6 +174,7 @@ class Episode:
     def _count(self, reply: Reply) -> None:
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
+        self.cached_replies += reply.cached
         if reply.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + reply.cost_usd
 
