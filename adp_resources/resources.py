@@ -26,6 +26,7 @@ from runtimes.llm.metered import Metering
 from runtimes.llm.prices import Prices, read_prices
 from runtimes.llm.providers import BUILTIN, choose_model
 from runtimes.llm.retry import RetryPolicy
+from runtimes.redis_store import RedisStore
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.browser.sites import LocalSite
@@ -137,7 +138,9 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def cache_store(settings: Settings) -> CacheStore:
-    """Where caches keep their entries: one file beside the output, for every process of this machine."""
+    """Where caches keep their entries: in Redis where there is one, else in one file for all processes."""
+    if settings.redis_url:
+        return RedisStore(settings.redis_url, settings.cache_ttl)
     return SqliteStore(settings.output / "cache.sqlite", settings.cache_ttl)
 
 

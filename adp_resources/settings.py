@@ -93,7 +93,6 @@ class Settings(BaseSettings):
     enable_cache: bool = True
     cache_ttl: float = Field(3600, gt=0)
     redis_url: str = Field("", repr=False, pattern=r"^(rediss?://\S+)?$")
-    redis_max_connections: int = Field(20, ge=1)
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

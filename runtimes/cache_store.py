@@ -53,6 +53,7 @@ class SqliteStore:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         self._writes = 0
         self._said: set[str] = set()
 
@@ -65,9 +66,12 @@ class SqliteStore:
 
     async def aclose(self) -> None:
         await self._run(self._close)
+        self._closed = True
         self._thread.shutdown(wait=False)
 
     async def _run(self, work: Callable[..., Any], *given: Any) -> Any:
+        if self._closed:
+            return None
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, work, *given)
 
     def _guarded(self, work: Callable[..., Any], *given: Any) -> Any:

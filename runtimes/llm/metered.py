@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -62,7 +62,7 @@ class MeteredModel:
         self._metering = metering
         self._attempt = uuid.uuid4().hex
         self._tokens = 0
-        self._paid = 0
+        self._replied = 0
         self._calls = 0
 
     async def complete(
@@ -81,9 +81,8 @@ class MeteredModel:
             key = request_key(self.provider, self.model, self._account.sample, request)
             reply = await cache.get(key)
         if reply is None:
-            expected = self._expected(len(request), sampling)
             reply = await self._pay(
-                expected,
+                _Tokens(len(request) // BYTES_PER_TOKEN, self._usual_reply(sampling)),
                 lambda: self._model.complete(messages, tools=tools, sampling=sampling, schema=schema),
             )
             if cache is not None:
@@ -97,20 +96,22 @@ class MeteredModel:
     def _check_episode(self) -> None:
         ledger = self._metering.ledger
         most = ledger.limits.episode_tokens if ledger is not None else None
-        if most is not None and self._tokens >= most:
+        if self._account.stage == "episode" and most is not None and self._tokens >= most:
             raise ToolError(
                 "runtime_error", f"The episode took {self._tokens:,} of {most:,} tokens (TASK_TOKEN_LIMIT)."
             )
 
-    async def _pay(self, expected: Spent, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def _pay(self, expected: _Tokens, ask: Callable[[], Awaitable[Reply]]) -> Reply:
         ledger = self._metering.ledger
         if ledger is None:
-            return self._priced(await ask())
-        async with ledger.reserved(self._account, expected) as count:
+            return self._priced(await ask(), expected)
+        cost = self._metering.prices.cost(self.provider, self.model, *expected)
+        async with ledger.reserved(self._account, Spent.of(sum(expected), cost)) as count:
             at, clock = time.time(), time.monotonic()
-            reply = self._priced(await ask())
-            self._paid += reply.completion_tokens
+            reply = self._priced(await ask(), expected)
+            tokens = _counted(reply, expected)
             self._calls += 1
+            self._replied += tokens.completion
             count(
                 Call(
                     attempt=self._attempt,
@@ -118,8 +119,8 @@ class MeteredModel:
                     account=self._account,
                     provider=reply.provider,
                     model=reply.model,
-                    prompt_tokens=reply.prompt_tokens,
-                    completion_tokens=reply.completion_tokens,
+                    prompt_tokens=tokens.prompt,
+                    completion_tokens=tokens.completion,
                     cost_usd=reply.cost_usd,
                     at=at,
                     seconds=time.monotonic() - clock,
@@ -127,19 +128,27 @@ class MeteredModel:
             )
             return reply
 
-    def _priced(self, reply: Reply) -> Reply:
+    def _priced(self, reply: Reply, expected: _Tokens) -> Reply:
         """The reply with who gave it and what it cost, where the model has not said so."""
         provider, model = reply.provider or self.provider, reply.model or self.model
         cost = reply.cost_usd
         if cost is None:
-            cost = self._metering.prices.cost(provider, model, reply.prompt_tokens, reply.completion_tokens)
+            cost = self._metering.prices.cost(provider, model, *_counted(reply, expected))
         return msgspec.structs.replace(reply, provider=provider, model=model, cost_usd=cost)
 
-    def _expected(self, request_bytes: int, sampling: Sampling) -> Spent:
-        """What a call will take, by the size of its request and the replies before it."""
-        prompt = request_bytes // BYTES_PER_TOKEN
-        completion = self._paid // self._calls if self._calls else EXPECTED_REPLY_TOKENS
-        if sampling.max_tokens is not None:
-            completion = min(completion, sampling.max_tokens)
-        cost = self._metering.prices.cost(self.provider, self.model, prompt, completion)
-        return Spent.of(prompt + completion, cost)
+    def _usual_reply(self, sampling: Sampling) -> int:
+        """Tokens of a reply, going by those before it."""
+        usual = self._replied // self._calls if self._calls else EXPECTED_REPLY_TOKENS
+        return usual if sampling.max_tokens is None else min(usual, sampling.max_tokens)
+
+
+class _Tokens(NamedTuple):
+    prompt: int
+    completion: int
+
+
+def _counted(reply: Reply, expected: _Tokens) -> _Tokens:
+    """The tokens of a call; a server that does not count them is taken to have used what was expected."""
+    if reply.prompt_tokens or reply.completion_tokens:
+        return _Tokens(reply.prompt_tokens, reply.completion_tokens)
+    return expected
