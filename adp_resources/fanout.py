@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from adp_resources.cancellation import run_stoppable
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
-from runtimes.errors import BudgetSpent, InfrastructureError
+from runtimes.errors import InfrastructureError
 from runtimes.llm.retry import RetryPolicy
 from runtimes.perform import perform
 from runtimes.registry import create_runtime
@@ -39,8 +39,7 @@ class LocalFanOut:
         """Execute, grade and journal all of `work`; returns when each has a row.
 
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
-        or SIGTERM; BudgetSpent when a limit of tokens or money is reached, once what was in flight has ended;
-        PlatformError when going on is no use (a refused key, a full disk, a dead service).
+        or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
         """
         run_stoppable(lambda: self._run(round, task_type, work), cancelled)
 
@@ -65,7 +64,6 @@ class _Crew:
     services: Services
     queue: deque[Work]
     failures_in_a_row: int = 0
-    spent: str = ""
 
     async def work_off(self, episodes: int) -> None:
         try:
@@ -74,8 +72,6 @@ class _Crew:
                     group.create_task(self._member())
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
-        if self.spent:
-            raise BudgetSpent(self.spent)
 
     async def _member(self) -> None:
         while self.queue:
@@ -83,10 +79,6 @@ class _Crew:
             trajectory, attempts = await self._until_settled(task, sample)
             await asyncio.to_thread(self.engine.journal.write, trajectory, attempts=attempts)
             self._judge(trajectory)
-            if trajectory.outcome == "cancelled":
-                # What is in flight may still end well: its replies may be cached or the limit another one's.
-                self.spent = trajectory.error_message or "The budget is spent."
-                self.queue.clear()
 
     async def _until_settled(self, task: TaskSpec, sample: int) -> tuple[Trajectory, int]:
         """Repeat the episode while the platform is at fault and tries are left."""

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory, WebRecord
-from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, ToolError
+from runtimes.errors import InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.prompts import episode_messages, prompt_hash
 from runtimes.text import well_formed
@@ -62,7 +62,7 @@ class Episode:
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
         """Work until the task is complete, or out of steps or time, or the platform fails.
 
-        Raises ModelRefused: no other episode could go better.
+        Raises ModelRefused and BudgetSpent: no other episode could go better.
         """
         trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=time.time())
         clock = time.monotonic()
@@ -79,9 +79,6 @@ class Episode:
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)
         except ModelRefused:
             raise
-        except BudgetSpent as error:
-            trajectory.outcome = "cancelled"
-            trajectory.error_type, trajectory.error_message = "system_error", str(error)
         except InfrastructureError as error:
             trajectory.outcome = "infrastructure_error"
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)

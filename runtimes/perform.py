@@ -8,8 +8,8 @@ import time
 
 import msgspec
 
-from runtimes.contracts import Grade, Outcome, Runtime, TaskSpec, Trajectory
-from runtimes.errors import BudgetSpent, ErrorType, InfrastructureError, ModelRefused, VerifierFault
+from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
+from runtimes.errors import InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
 from runtimes.services import Services
 from runtimes.world import World
@@ -47,21 +47,17 @@ async def perform(
         return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
     except ModelRefused:
         raise
-    except BudgetSpent as error:  # of a judge
-        return _given_up(trajectory, "cancelled", "system_error", str(error))
     except InfrastructureError as error:
         fault = error
     except Exception as error:
         log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
         fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
-    return _given_up(trajectory, "infrastructure_error", fault.error_type, str(fault))
-
-
-def _given_up(
-    trajectory: Trajectory, outcome: Outcome, error_type: ErrorType, error_message: str
-) -> Trajectory:
     return msgspec.structs.replace(
-        trajectory, outcome=outcome, success=False, error_type=error_type, error_message=error_message
+        trajectory,
+        outcome="infrastructure_error",
+        success=False,
+        error_type=fault.error_type,
+        error_message=str(fault),
     )
 
 
