@@ -10,12 +10,14 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from adp_resources.database import Database
+from adp_resources.dead_letters import DeadLetters
 from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.task_stats import TaskStats
 from adp_resources.usage import UsageTable
 from runtimes.cache_store import CacheStore, SqliteStore
 from runtimes.errors import ConfigurationError
@@ -53,6 +55,12 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def journal(self) -> Journal:
         return Journal(self.get(), self.settings.get().output / "trajectories")
+
+    def task_stats(self) -> TaskStats:
+        return TaskStats(self.get())
+
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.get())
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         if self._database is not None:

@@ -181,8 +181,9 @@ class Trajectory(Struct, kw_only=True):
     """One episode: a task, executed once, with every step and the verdict.
 
     The first ten fields are the format other tools read. `outcome` says where the matter ended: it follows
-    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `prompt`
-    and `tools` are what the model was given first; `messages()` rebuilds all it saw. `extra` holds fields of
+    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `surplus`
+    marks what was solved when as many as were asked for had been: kept, and in no dataset. `prompt` and
+    `tools` are what the model was given first; `messages()` rebuilds all it saw. `extra` holds fields of
     foreign files that this version does not know, so that reading and writing lose nothing.
     """
 
@@ -205,6 +206,7 @@ class Trajectory(Struct, kw_only=True):
     verifier: str = ""
     reward: float | None = None
     grade_reason: str = ""
+    surplus: bool = False
     teacher: str = ""
     model: str = ""
     sampling: dict[str, Any] = {}
