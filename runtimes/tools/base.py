@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
@@ -24,26 +24,23 @@ MAX_DEATHS = 3
 """Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
 
 
-@dataclass
 class Workbench:
-    """What one episode works with: a sandbox session and a browser page, each opened when first needed.
+    """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
-    Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
+    `model` is the episode's view of the model, that of `services` where none is given. Use it as an async
+    context manager; leaving it closes what was opened, also after a cancellation.
     """
 
-    task: TaskSpec
-    services: Services
-    _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _opening: asyncio.Task[Session] | None = None
-    _page: WebPage | None = None
-    _checkpoint: Checkpoint | None = None
-    _deaths: int = 0
-
-    @property
-    def model(self) -> ChatModel:
-        """The model behind the agent."""
-        return self.services.model
+    def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
+        self.task = task
+        self.services = services
+        self.model = model or services.model
+        self._session_stack = AsyncExitStack()
+        self._page_stack = AsyncExitStack()
+        self._opening: asyncio.Task[Session] | None = None
+        self._page: WebPage | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._deaths = 0
 
     async def __aenter__(self) -> Workbench:
         return self
