@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from runtimes.errors import InfrastructureError
 from runtimes.web.browser.chromium import Chromium
 from runtimes.web.browser.driver import CLOSE_SECONDS
 from runtimes.web.egress.proxy import ContextProxy
-from runtimes.web.futures import may_fail_unheard
+from runtimes.web.futures import may_fail_unheard, to_the_end
 from runtimes.web.page.page import VIEWPORT
 
 if TYPE_CHECKING:
@@ -36,16 +36,6 @@ async def open_context(
         yield context
     finally:
         await to_the_end(_close(chromium, context))
-
-
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` also while being cancelled: what is half closed would stay."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 @asynccontextmanager
