@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
+from runtimes.tools.permissions import Permission
 from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
@@ -151,8 +152,10 @@ class Tool:
     """One thing an agent can call.
 
     `function` gets the workbench and the call's arguments by name, and returns the observation. It raises
-    ToolError for what the agent did wrong, InfrastructureError for what we did.
-    `parameters` is the JSON schema of the arguments, an object schema.
+    ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
+    for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
+    `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
+    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -160,6 +163,9 @@ class Tool:
     parameters: dict[str, Any]
     action_type: ActionType
     function: ToolFunction
+    permission: Permission = "user"
+    timeout: float = 0.0
+    circuit: str = ""
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""
