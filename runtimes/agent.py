@@ -16,6 +16,7 @@ from runtimes.llm.base import Reply, Sampling
 from runtimes.prompts import episode_messages, prompt_hash
 from runtimes.text import well_formed
 from runtimes.tools.base import COMPLETE_TASK, Tool, Workbench
+from runtimes.tools.call import call_tool
 from runtimes.tools.page_actions import FINISH
 from runtimes.version import code_version
 
@@ -213,7 +214,7 @@ class Episode:
         if name in {COMPLETE_TASK, FINISH}:
             self.answer, self.done = arguments["answer"], True
         if name != COMPLETE_TASK:
-            observation = await tool.function(self.bench, **arguments)
+            observation = await call_tool(tool, self.bench, arguments)
             step.observation = None if self.done else well_formed(observation)
         step.success = True
 

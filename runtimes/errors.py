@@ -2,7 +2,7 @@
 
 Two of them carry the platform's most important distinction. A `ToolError` is the agent's own failure: the
 agent sees it as an observation and may go on. An `InfrastructureError` is ours: the episode ends, is tried
-again, and never counts as a failed task.
+again, and never counts as a failed task. A `ToolUnavailable` is between the two: the agent may go on without.
 """
 
 from __future__ import annotations
@@ -56,6 +56,13 @@ class ToolError(PlatformError):
         super().__init__(message, remedy)
         self.error_type: ErrorType = error_type
         self.error_class = error_class
+
+
+class ToolUnavailable(ToolError):
+    """A tool that failed by no doing of the agent's: its server is gone, it gave no answer, it is cut off.
+
+    The agent sees it and may go on by other ways. Its circuit breaker counts these and no other errors.
+    """
 
 
 class VerifierFault(PlatformError):

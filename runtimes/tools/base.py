@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
+from runtimes.tools.permissions import Permission
 from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
@@ -24,25 +25,23 @@ MAX_DEATHS = 3
 """Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
 
 
-@dataclass
 class Workbench:
-    """What one episode works with: a sandbox session and a browser page, each opened when first needed.
+    """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
-    Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
+    `model` is the episode's view of the model, that of `services` where none is given. Use it as an async
+    context manager; leaving it closes what was opened, also after a cancellation.
     """
 
-    task: TaskSpec
-    services: Services
-    model: ChatModel = None  # type: ignore[assignment]
-    _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _opening: asyncio.Task[Session] | None = None
-    _page: WebPage | None = None
-    _checkpoint: Checkpoint | None = None
-    _deaths: int = 0
-
-    def __post_init__(self) -> None:
-        self.model = self.model or self.services.model
+    def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
+        self.task = task
+        self.services = services
+        self.model = model or services.model
+        self._session_stack = AsyncExitStack()
+        self._page_stack = AsyncExitStack()
+        self._opening: asyncio.Task[Session] | None = None
+        self._page: WebPage | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._deaths = 0
 
     async def __aenter__(self) -> Workbench:
         return self
@@ -153,8 +152,10 @@ class Tool:
     """One thing an agent can call.
 
     `function` gets the workbench and the call's arguments by name, and returns the observation. It raises
-    ToolError for what the agent did wrong, InfrastructureError for what we did.
-    `parameters` is the JSON schema of the arguments, an object schema.
+    ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
+    for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
+    `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
+    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -162,6 +163,9 @@ class Tool:
     parameters: dict[str, Any]
     action_type: ActionType
     function: ToolFunction
+    permission: Permission = "user"
+    timeout: float = 0.0
+    circuit: str = ""
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""
