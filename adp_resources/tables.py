@@ -177,7 +177,8 @@ llm_calls = Table(
     Column("cost_usd", Float),
     Column("at", Float, nullable=False),
     Column("seconds", Float, nullable=False),
-    Index("llm_calls_by_round", "round"),
+    Index("llm_calls_by_episode", "round", "task_id", "sample"),
+    Index("llm_calls_by_model", "model", "stage", "at"),
     Index("llm_calls_by_user", "user_id", "at"),
 )
 """Every model call that was answered and paid, replies from the cache not; money is null where it is unknown.

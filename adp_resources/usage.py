@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from adp_resources.database import Database, upsert
-from adp_resources.tables import llm_calls
+from adp_resources.tables import journal, llm_calls
 from runtimes.llm.ledger import Call, Spent
+
+NEWEST = 500
+"""Episodes or calls that an estimate rests on, at most."""
 
 _SUMS = (
     sa.func.coalesce(sa.func.sum(llm_calls.c.prompt_tokens + llm_calls.c.completion_tokens), 0),
@@ -63,6 +66,39 @@ class UsageTable:
                 Taken(stage, provider, model, calls, _spent(*sums))
                 for stage, provider, model, calls, *sums in connection.execute(query)
             ]
+
+    def of_episodes(self, task_type: str, model: str) -> list[tuple[int, int]]:
+        """Prompt and reply tokens of the newest finished episodes of a type that `model` was paid for.
+
+        What came from the cache counts, too: it is what another task like these will take.
+        """
+        paid = sa.exists().where(
+            llm_calls.c.round == journal.c.round,
+            llm_calls.c.task_id == journal.c.task_id,
+            llm_calls.c.sample == journal.c.sample,
+            llm_calls.c.model == model,
+        )
+        query = (
+            sa.select(journal.c.prompt_tokens, journal.c.completion_tokens)
+            .where(journal.c.task_type == task_type, journal.c.finished, paid)
+            .order_by(journal.c.ended_at.desc())
+            .limit(NEWEST)
+        )
+        return self._pairs(query)
+
+    def of_calls(self, stage: str, model: str) -> list[tuple[int, int]]:
+        """Prompt and reply tokens of the newest calls of a stage that `model` was paid for."""
+        query = (
+            sa.select(llm_calls.c.prompt_tokens, llm_calls.c.completion_tokens)
+            .where(llm_calls.c.model == model, llm_calls.c.stage == stage)
+            .order_by(llm_calls.c.at.desc())
+            .limit(NEWEST)
+        )
+        return self._pairs(query)
+
+    def _pairs(self, query: sa.Select[int, int]) -> list[tuple[int, int]]:
+        with self.database.read() as connection:
+            return [(prompt, completion) for prompt, completion in connection.execute(query)]
 
 
 def _spent(tokens: int, usd: float, unpriced: int) -> Spent:

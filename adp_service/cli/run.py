@@ -11,6 +11,7 @@ from adp_assets.intake.assets import read_task_files
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.campaign import Campaign, Order
+from adp_service.cli.estimate import print_estimate
 from adp_service.cli.output import complain, console, note
 from adp_service.cli.summary import print_summary
 from adp_service.driver import Ran, bury_dead_runs, cancel_round, unfinished
@@ -64,6 +65,10 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Run the files' tasks anew, though earlier rounds ran them.")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only tell what it would take in tokens and money.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --estimate: as JSON.")] = False,
 ) -> None:
     """Run tasks: execute, grade, distil, mutate, export; round after round.
 
@@ -80,7 +85,6 @@ def run(
     for name in bury_dead_runs(platform):
         note(f"Round {name} was interrupted; what it finished is kept.")
     files = [path.absolute() for path in task_files or []] or _default_file(platform)
-    _report_intake(_read(platform, files))
     order = Order(
         files=tuple(str(path) for path in files),
         rounds=rounds,
@@ -90,6 +94,10 @@ def run(
         accept=accept,
         max_tasks=max_tasks,
     )
+    if estimate:
+        print_estimate(platform, order, chat, as_json=as_json)
+        return
+    _report_intake(_read(platform, files))
     campaign = Campaign(platform, order, say=note)
     ran = campaign.go()
     if ran:

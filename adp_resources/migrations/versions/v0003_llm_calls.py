@@ -30,5 +30,6 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("attempt", "number"),
     )
-    op.create_index("llm_calls_by_round", "llm_calls", ["round"])
+    op.create_index("llm_calls_by_episode", "llm_calls", ["round", "task_id", "sample"])
+    op.create_index("llm_calls_by_model", "llm_calls", ["model", "stage", "at"])
     op.create_index("llm_calls_by_user", "llm_calls", ["user_id", "at"])
