@@ -17,9 +17,9 @@ from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
 from runtimes.errors import BudgetSpent, InfrastructureError
 from runtimes.llm.retry import RetryPolicy
-from runtimes.perform import perform
 from runtimes.registry import create_runtime
 from runtimes.services import Services
+from runtimes.template_cache import perform_or_redo
 
 Work = tuple[TaskSpec, int]
 """A task and the number of its sample."""
@@ -55,7 +55,8 @@ class LocalFanOut:
             return ""
         async with self.services() as services:
             runtime = create_runtime(task_type, services)
-            crew = _Crew(self, round, runtime, services, deque(work), acceptance is not None)
+            several = {task.task_id for task, sample in work if sample}
+            crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
             try:
                 await crew.work_off()
             finally:
@@ -72,6 +73,7 @@ class _Crew:
     runtime: Runtime
     services: Services
     queue: deque[Work]
+    several: set[str]
     has_target: bool
     spent: str = ""
     tried: int = 0
@@ -117,7 +119,14 @@ class _Crew:
         """Repeat the episode while the platform is at fault and tries are left; these go to `failed`."""
         retry = self.engine.retry
         for attempt in range(retry.tries):
-            trajectory = await perform(task, self.runtime, self.services, sample=sample, round=self.round)
+            trajectory = await perform_or_redo(
+                task,
+                self.runtime,
+                self.services,
+                sample=sample,
+                round=self.round,
+                only_sample=task.task_id not in self.several,
+            )
             if trajectory.outcome != "infrastructure_error":
                 return trajectory
             failed.append(failed_try(trajectory))

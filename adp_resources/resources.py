@@ -30,6 +30,7 @@ from runtimes.llm.providers import BUILTIN, choose_model
 from runtimes.llm.retry import RetryPolicy
 from runtimes.redis_store import RedisStore
 from runtimes.services import Services
+from runtimes.template_cache import TemplateCache
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.browser.sites import LocalSite
 from runtimes.web.miniwob.site import MiniwobSite, html_folder
@@ -80,9 +81,9 @@ class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def metering(self, model: ChatModel) -> Metering:
         """What is shared by all who call `model` in this process; the caller closes it."""
         settings = self.settings.get()
-        cached = settings.enable_cache and model.provider != BUILTIN  # the teacher's replies cost nothing
+        store = cache_store(settings) if model.provider != BUILTIN else None  # whose replies cost nothing
         return Metering(
-            cache=ResponseCache(cache_store(settings)) if cached else None,
+            cache=ResponseCache(store) if store is not None else None,
             ledger=Ledger(UsageTable(self.database.get()), settings.limits()),
             prices=Prices(read_prices(settings.llm_prices)),
         )
@@ -122,9 +123,11 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """What episodes of this process share, not yet opened."""
         settings = self.settings.get()
         model = self.model.create()
+        store = cache_store(settings)
         return Services(
             model=model,
             metering=self.model.metering(model),
+            templates=TemplateCache(store) if store is not None else None,
             sandboxes=sandbox_pool(settings),
             browsers=browsers(
                 max_contexts=settings.max_concurrent,
@@ -145,8 +148,13 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
 
-def cache_store(settings: Settings) -> CacheStore:
-    """Where caches keep their entries: in Redis where there is one, else in one file for all processes."""
+def cache_store(settings: Settings) -> CacheStore | None:
+    """Where caches keep their entries: in Redis where there is one, else in one file for all processes.
+
+    None where nothing is to be cached.
+    """
+    if not settings.enable_cache:
+        return None
     if settings.redis_url:
         return RedisStore(settings.redis_url, settings.cache_ttl)
     return SqliteStore(settings.output / "cache.sqlite", settings.cache_ttl)

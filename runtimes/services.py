@@ -5,11 +5,15 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runtimes.llm.base import Account, ChatModel
 from runtimes.llm.metered import Metering
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
+
+if TYPE_CHECKING:
+    from runtimes.template_cache import TemplateCache
 
 
 @dataclass
@@ -19,7 +23,7 @@ class Services:
     `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
     is where `web_search` asks; empty where nobody set one up. `traces` is the folder that keeps the browser's
     traces of episodes not solved; None where none are taken. `model` is the shared model, whose calls nobody
-    counts: whoever makes one asks for it by `model_for`.
+    counts: whoever makes one asks for it by `model_for`. `templates` are the solutions of repeated tasks.
     """
 
     model: ChatModel
@@ -30,12 +34,15 @@ class Services:
     search_url: str = ""
     traces: Path | None = None
     metering: Metering = field(default_factory=Metering)
+    templates: TemplateCache | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:
         await self._stack.enter_async_context(self.sandboxes)
         await self._stack.enter_async_context(self.browsers)
         self._stack.push_async_callback(self.metering.aclose)
+        if self.templates is not None:
+            self._stack.push_async_callback(self.templates.aclose)
         self._stack.push_async_callback(self.model.aclose)
         return self
 

@@ -35,6 +35,8 @@ def select(trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec]) -> Se
         if trajectory.surplus:
             continue
         funnel["not surplus"] += 1
+        if trajectory.metadata.get("refs_moved"):  # an earlier solution: its calls name refs of other pages
+            continue
         try:
             rows.append(_row(trajectory, tasks[trajectory.task_id]))
         except Untrainable:

@@ -24,6 +24,7 @@ from runtimes.llm.metered import Metering
 from runtimes.llm.retry import RetryPolicy
 from runtimes.redis_store import RedisStore
 from runtimes.services import Services
+from runtimes.template_cache import TemplateCache
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
 from tests.llm_server.process import ROOT, RunningServer, llm_server
@@ -45,21 +46,24 @@ def engine(
     store: Callable[[], CacheStore] | None = None,
     limits: Limits = Limits(),
     episodes: int = 4,
+    templates: Callable[[], CacheStore] | None = None,
 ) -> LocalFanOut:
     def services() -> Services:
         model = OpenAIChat(provider="vllm", model="m", base_url=server.url, api_key="none", retry=ONCE)
         cache = ResponseCache(store()) if store is not None else None
         ledger = Ledger(UsageTable(journal.database), limits)
         metering = Metering(cache=cache, ledger=ledger)
-        return Services(model, SandboxPool(slots=2), BrowserPool(), metering=metering)
+        cache_of_templates = TemplateCache(templates()) if templates is not None else None
+        pools = SandboxPool(slots=2), BrowserPool()
+        return Services(model, *pools, metering=metering, templates=cache_of_templates)
 
     return LocalFanOut(services, journal, episodes, ONCE)
 
 
-def work(count: int, samples: int = 1) -> list[Work]:
+def work(count: int, samples: int = 1, name: str = "t") -> list[Work]:
     tasks = [
         TaskSpec(
-            task_id=f"t-{number:02}",
+            task_id=f"{name}-{number:02}",
             task_type="code",
             description=f"Square the numbers below {number}.",
             verifier=Verifier("numeric", {"expected": 1}),
@@ -116,6 +120,25 @@ def test_samples_of_a_task_are_each_asked_for(
         "r", "code", work(1, samples=3), never
     )
     assert answered(server) - before == 6
+
+
+def test_repeated_tasks_cost_less_than_half_the_tokens(
+    server: RunningServer, journal: Journal, tmp_path: Path
+) -> None:
+    """Another round with the same descriptions under other ids: all are done and graded, none is paid."""
+
+    def store() -> CacheStore:
+        return SqliteStore(tmp_path / "cache.sqlite", 3600)
+
+    usage = UsageTable(journal.database)
+    engine(server, journal, templates=store).run("one", "code", work(6), never)
+    engine(server, journal, templates=store).run("two", "code", work(6, name="again"), never)
+    first, second = (usage.spent(round=name).tokens for name in ("one", "two"))
+    assert second <= first / 2
+    again = list(journal.read_round("two"))
+    assert [(t.outcome, t.metadata["cache_hit"], t.prompt_tokens) for t in again] == [("solved", True, 0)] * 6
+    engine(server, journal, templates=store).run("three", "code", work(2, samples=2, name="k"), never)
+    assert not any(t.metadata["cache_hit"] for t in journal.read_round("three"))
 
 
 @pytest.mark.parametrize("spoiled", ["corrupt", "unwritable"])
