@@ -59,7 +59,7 @@ class ToolError(PlatformError):
 
 
 class VerifierFault(PlatformError):
-    """The verifier itself is at fault, its script broken or its page nowhere: no try could give a verdict."""
+    """The verifier itself is at fault, its script broken: nobody can say whether the task was solved."""
 
 
 class InfrastructureError(PlatformError):
@@ -82,3 +82,7 @@ class ModelRefused(InfrastructureError):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__("system_error", message, remedy)
+
+
+class BudgetSpent(PlatformError):
+    """A quota or cap on tokens or money is reached: the episode is given up, to be run when there is more."""
