@@ -159,3 +159,28 @@ candidates = Table(
     Column("created_at", Float, nullable=False),
 )
 """Every task that mutation proposed, with the verdict of the gate that decided."""
+
+llm_calls = Table(
+    "llm_calls",
+    metadata,
+    Column("attempt", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("round", String(100), nullable=False),
+    Column("task_id", String(200), nullable=False),
+    Column("sample", Integer, nullable=False),
+    Column("stage", String(24), nullable=False),
+    Column("user_id", String(200), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cost_usd", Float),
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("llm_calls_by_round", "round"),
+    Index("llm_calls_by_user", "user_id", "at"),
+)
+"""Every model call that was answered and paid, replies from the cache not; money is null where it is unknown.
+
+`attempt` is one try of an episode, or one other piece of work; `number` counts its calls from 1.
+"""

@@ -85,8 +85,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, task_id=task_id, lineage=lineage)
 
     def for_agent(self) -> TaskSpec:
-        """The task as an agent's runtime may see it: without verifier, lineage and metadata."""
-        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata={})
+        """The task as an agent's runtime may see it: without verifier, lineage and metadata but its user."""
+        metadata = {"user_id": self.user} if self.user else {}
+        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata=metadata)
+
+    @property
+    def user(self) -> str:
+        """Whose task it is, as its metadata says; empty where nobody is named."""
+        return str(self.metadata.get("user_id") or "")
 
 
 def check_task_id(task_id: str) -> None:

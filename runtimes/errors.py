@@ -85,4 +85,7 @@ class ModelRefused(InfrastructureError):
 
 
 class BudgetSpent(PlatformError):
-    """A quota or cap on tokens or money is reached: the episode is given up, to be run when there is more."""
+    """A limit of a round's or a user's tokens or money is reached; the call that would pass it is not made.
+
+    Nobody's fault: the episode is given up as `cancelled`, its round stops and can be gone on with later.
+    """
