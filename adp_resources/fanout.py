@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from adp_resources.cancellation import run_stoppable
 from adp_resources.dead_letters import DeadLetters, LetterKey, Try, failed_try
 from adp_resources.journal import Journal
@@ -116,7 +118,10 @@ class _Crew:
         await self._judge(trajectory)
 
     async def _until_settled(self, task: TaskSpec, sample: int, failed: list[Try]) -> Trajectory:
-        """Repeat the episode while the platform is at fault and tries are left; these go to `failed`."""
+        """Repeat the episode while the platform is at fault and tries are left; these go to `failed`.
+
+        The last one's message says that it was the last.
+        """
         retry = self.engine.retry
         for attempt in range(retry.tries):
             trajectory = await perform_or_redo(
@@ -131,7 +136,8 @@ class _Crew:
                 return trajectory
             failed.append(failed_try(trajectory))
             if attempt + 1 == retry.tries:
-                return trajectory
+                said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
+                return msgspec.structs.replace(trajectory, error_message=said)
             await asyncio.sleep(retry.wait(attempt, None))
         raise ValueError("a retry policy needs at least one try")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -56,7 +55,7 @@ class TaskStats:
         query = sa.select(journal.c.task_id, EPISODES, VERIFIED, SOLVED)
         query = query.where(journal.c.task_id.in_(members)).group_by(journal.c.task_id).having(EPISODES > 0)
         with self.database.begin() as connection:
-            found = [_record(row) for row in connection.execute(query)]
+            found = [TaskRecord(*row) for row in connection.execute(query)]
             now = time.time()
             upsert(
                 connection,
@@ -80,7 +79,7 @@ class TaskStats:
         query = _stored().where(task_stats.c.task_id == task_id)
         with self.database.read() as connection:
             row = connection.execute(query).first()
-        return _record(row) if row else None
+        return TaskRecord(*row) if row else None
 
     def of_round(self, round: str) -> list[TaskRecord]:
         """The records, over all rounds, of the tasks that a round has, the hardest first."""
@@ -88,7 +87,7 @@ class TaskStats:
         query = query.where(round_tasks.c.round == round)
         query = query.order_by(task_stats.c.difficulty.desc(), task_stats.c.task_id)
         with self.database.read() as connection:
-            return [_record(row) for row in connection.execute(query)]
+            return [TaskRecord(*row) for row in connection.execute(query)]
 
     def within(self, round: str, task_type: str | None = None) -> list[TaskRecord]:
         """What a round alone says of its tasks."""
@@ -97,13 +96,9 @@ class TaskStats:
             query = query.where(journal.c.task_type == task_type)
         query = query.group_by(journal.c.task_id).having(EPISODES > 0).order_by(journal.c.task_id)
         with self.database.read() as connection:
-            return [_record(row) for row in connection.execute(query)]
+            return [TaskRecord(*row) for row in connection.execute(query)]
 
 
-def _stored() -> sa.Select[Any]:
+def _stored() -> sa.Select[str, int, int, int]:
     table = task_stats.c
     return sa.select(table.task_id, table.episodes, table.verified, table.solved)
-
-
-def _record(row: sa.Row[Any]) -> TaskRecord:
-    return TaskRecord(*row)

@@ -14,7 +14,7 @@ from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.output import console, fields
-from adp_service.driver import completed
+from adp_service.driver import completed, is_interrupted
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 
@@ -26,7 +26,10 @@ def status(
         str | None, typer.Argument(help="One round: its pass@k, and its tasks with the hardest first.")
     ] = None,
 ) -> None:
-    """List every round with its outcomes and its state, and the tasks that wait in the pool."""
+    """List every round with its outcomes and its state, and the tasks that wait in the pool.
+
+    The process of an `interrupted` round is gone: `adp run` goes on with it.
+    """
     platform = Platform({})
     if round is not None:
         _one_round(platform, round)
@@ -110,4 +113,4 @@ def _state(instance: dg.DagsterInstance, planned: Round, done: set[str]) -> str:
         return "complete" if planned.name in done else "planned"
     if runs[0].is_success:
         return "complete" if planned.name in done else "partial"
-    return runs[0].status.value.lower()
+    return "interrupted" if is_interrupted(runs[0]) else runs[0].status.value.lower()
