@@ -97,6 +97,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ),
             limits=Limits(memory_mb=settings.memory_limit),
             search_url=settings.search_url,
+            context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
         )
 

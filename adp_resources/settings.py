@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
+    llm_context_tokens: int | None = Field(None, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:

@@ -16,8 +16,9 @@ class Services:
     """The scarce things of one machine. An async context manager; both pools open lazily.
 
     `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
-    is where `web_search` asks; empty where nobody set one up. `traces` is the folder that keeps the browser's
-    traces of episodes not solved; None where none are taken.
+    is where `web_search` asks; empty where nobody set one up. `context_tokens` is what the model takes at
+    once; None where `context.window_of` is to say. `traces` is the folder that keeps the browser's traces of
+    episodes not solved; None where none are taken.
     """
 
     model: ChatModel
@@ -26,6 +27,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
     search_url: str = ""
+    context_tokens: int | None = None
     traces: Path | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from runtimes.errors import ErrorType, InfrastructureError, ToolError
 from runtimes.tools.base import Tool, Workbench, parameters
-from sandbox import Result, SandboxError, Session
+from runtimes.tools.workspace import Workspace
+from sandbox import Result, SandboxError
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ _ERROR_TYPES: dict[str, ErrorType] = {
 
 async def run_python(bench: Workbench, code: str) -> str:
     session = await _session(bench)
-    return observation(await _guarded(session.run(code=code)))
+    return observation(await _guarded(session.step(code)))
 
 
 async def run_shell(bench: Workbench, command: str) -> str:
@@ -71,7 +72,7 @@ def shortened(text: str) -> str:
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters cut ...]\n{text[-half:]}"
 
 
-async def _session(bench: Workbench) -> Session:
+async def _session(bench: Workbench) -> Workspace:
     return await _guarded(bench.session())
 
 
@@ -87,9 +88,10 @@ async def _guarded(work: Awaitable[T]) -> T:
 
 PYTHON_EXECUTOR = Tool(
     name="python_executor",
-    description="Run a Python 3 program in the sandbox (no network) and see its output. "
-    "Files in the working directory last from call to call, variables do not: print what you need.",
-    parameters=parameters(code={"type": "string", "description": "The whole program."}),
+    description="Run Python 3 code in the sandbox (no network) and see what it prints and the value of its "
+    "last expression. Variables, imports and files in the working directory last from call to call; a call "
+    "that crosses a limit, such as that of time, ends the variables.",
+    parameters=parameters(code={"type": "string", "description": "The code, of one line or many."}),
     action_type="code_execution",
     function=run_python,
 )

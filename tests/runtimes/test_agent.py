@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtimes.agent import NUDGE
+from runtimes.agent import EMPTY, NOT_CARRIED_OUT
 from runtimes.builtin import CodeRuntime, sample_seed
-from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json, trajectory_to_json
+from runtimes.contracts import Lineage, Verifier, trajectory_from_json, trajectory_to_json
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
 from runtimes.perform import perform
 from runtimes.services import Services
@@ -129,7 +129,7 @@ async def test_plain_text_is_a_final_answer() -> None:
 
 async def test_an_empty_reply_is_nudged_and_two_in_a_row_end_the_episode() -> None:
     trajectory, model = await episode(says(""), says(None), finishes())
-    assert model.requests[1][-1] == {"role": "user", "content": NUDGE}
+    assert model.requests[1][-1] == {"role": "user", "content": EMPTY}
     assert len(model.requests) == 2
     assert trajectory.error_type == "runtime_error"
     assert "empty" in str(trajectory.error_message)
@@ -216,16 +216,8 @@ async def test_the_model_sees_neither_verifier_nor_lineage() -> None:
     assert "secret" not in str(model.requests)
 
 
-async def seen_and_given(*turns: Any, **fields: Any) -> tuple[list[Message], list[Message]]:
-    """What the trajectory says was said, and what the model recorded, its last reply included."""
-    trajectory, model = await episode(*turns, task=code_task(**fields))
-    assert len(model.requests) == len({step.turn for step in trajectory.steps})
-    rebuilt = trajectory_from_json(trajectory_to_json(trajectory)).messages()
-    return rebuilt, [*model.requests[-1], turns[-1]]
-
-
-async def test_messages_rebuild_what_the_model_was_sent_with_every_kind_of_turn() -> None:
-    rebuilt, sent = await seen_and_given(
+async def test_requests_rebuild_what_the_model_was_sent_with_every_kind_of_turn() -> None:
+    trajectory, model = await episode(
         says("", reasoning_content="Let me think.", thought_signature={"opaque": "AbC="}),
         says("Two at once.", call("python_executor", {"code": "print(1)"}, "a"), call("magic", {}, "b")),
         says(None, {"type": "function", "function": {"name": "python_executor", "arguments": "{"}}),
@@ -233,15 +225,16 @@ async def test_messages_rebuild_what_the_model_was_sent_with_every_kind_of_turn(
         runs("print('x' * 100_000)"),
         says(None, call("file_operations", {"operation": "list"}), finishes("yes")["tool_calls"][0]),
     )
-    assert rebuilt == sent
+    assert len(model.requests) == 6
+    assert trajectory_from_json(trajectory_to_json(trajectory)).requests() == model.requests
 
 
 async def test_messages_of_an_episode_end_with_the_models_last_word() -> None:
-    for last in (finishes("42"), says("42")):
-        rebuilt, sent = await seen_and_given(runs("print(42)"), last)
-        assert rebuilt == sent
-    rebuilt, sent = await seen_and_given(says(""), says(""))
-    assert rebuilt == sent
+    beside = says(None, call("file_operations", {"operation": "list"}), *finishes()["tool_calls"])
+    for last in (finishes("42"), says("42"), beside):
+        trajectory, model = await episode(runs("print(42)"), last)
+        rebuilt = trajectory_from_json(trajectory_to_json(trajectory)).messages()
+        assert rebuilt == [*model.requests[-1], last]
 
 
 async def test_unknown_message_keys_go_back_to_the_model_unchanged() -> None:
@@ -338,11 +331,18 @@ async def test_a_tool_that_breaks_on_our_side_ends_the_episode() -> None:
     assert error_types(trajectory) == ["system_error"]
 
 
-async def test_steps_are_counted_also_within_one_reply() -> None:
-    many = says(None, *(call("python_executor", {"code": "1"}, f"c{n}") for n in range(5)))
+async def test_calls_that_the_episodes_end_came_before_are_steps_that_were_not_carried_out() -> None:
+    many = says(None, *(call("python_executor", {"code": str(n)}, f"c{n}") for n in range(5)))
     trajectory, model = await episode(many, task=code_task(max_steps=3))
-    assert len(trajectory.steps) == 3
     assert len(model.requests) == 1
+    assert trajectory.metadata["total_steps"] == 3
+    assert [step.observation is not None for step in trajectory.steps] == [True] * 3 + [False] * 2
+    assert [step.tool_call_id for step in trajectory.steps] == ["c0", "c1", "c2", "c3", "c4"]
+    assert {step.error_message for step in trajectory.steps[3:]} == {NOT_CARRIED_OUT}
+    early = says(None, *finishes("1")["tool_calls"], call("python_executor", {"code": "1"}, "late"))
+    trajectory, _ = await episode(early)
+    assert [step.success for step in trajectory.steps] == [True, False]
+    assert (trajectory.final_result, trajectory.metadata["ended_by"]) == ("1", "answer")
 
 
 async def test_an_episode_that_did_not_come_to_its_end_is_unsolved_whatever_its_verifier_says() -> None:
