@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 CHECK_SECONDS = 15.0
 """The longest a browser may take for a context or a blank page; one that takes longer hangs and is killed."""
 
-RETRY = "It is tried again in a new browser."
-
 
 @asynccontextmanager
 async def open_context(
@@ -108,4 +106,4 @@ def _browser_faults(what: str) -> Iterator[None]:
         yield
     except (Error, TimeoutError) as error:
         cause = str(error).strip().split("\n", 1)[0] or "it did not answer"
-        raise InfrastructureError("browser_error", f"The browser failed {what}: {cause}", RETRY) from error
+        raise InfrastructureError("browser_error", f"The browser failed {what}: {cause}") from error
