@@ -99,8 +99,9 @@ def parse_arguments(tool: Tool, raw: Any) -> dict[str, Any]:
 
 
 def shown(text: str) -> str:
-    """The beginning of a text that a model may have made long."""
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+    """Both ends of a text that a model may have made long."""
+    half = _SHOWN_CHARACTERS // 2
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
 
 
 def _mended(call: dict[str, Any]) -> dict[str, Any]:

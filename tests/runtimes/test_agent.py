@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from runtimes.agent import EMPTY, NOT_CARRIED_OUT
+from runtimes.agent import CUT_OFF, EMPTY, NOT_CARRIED_OUT
 from runtimes.builtin import CodeRuntime, sample_seed
-from runtimes.contracts import Lineage, Verifier, trajectory_from_json, trajectory_to_json
+from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json, trajectory_to_json
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.llm.base import Reply
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
@@ -78,6 +80,9 @@ async def test_files_last_from_call_to_call_and_not_from_episode_to_episode() ->
         (call("python_executor", {"code": "1", "shell": True}), "shell"),
         (call("python_executor", [1]), "not of type 'object'"),
         ({"id": "c1", "type": "function", "function": None}, "no tool 'None'"),
+        (call("python_executor", {"code": "x" * (1 << 20)}), "Send at most 262144"),
+        (call("python_executor", {"code": ["x" * 100_000]}), "is not of type 'string'"),
+        (call("x" * 100_000), "no tool 'xxx"),
     ],
 )
 async def test_a_call_that_cannot_be_carried_out_is_told_to_the_agent_which_goes_on(
@@ -85,6 +90,7 @@ async def test_a_call_that_cannot_be_carried_out_is_told_to_the_agent_which_goes
 ) -> None:
     trajectory, model = await episode(says(None, bad), finishes("mended"))
     assert told in last_tool_message(model)
+    assert len(last_tool_message(model)) < 1000
     assert trajectory.final_result == "mended"
     assert error_types(trajectory) == ["runtime_error", None]
     assert trajectory.error_type is None
@@ -132,13 +138,38 @@ async def test_an_empty_reply_is_nudged_and_two_in_a_row_end_the_episode() -> No
     assert model.requests[1][-1] == {"role": "user", "content": EMPTY}
     assert len(model.requests) == 2
     assert trajectory.error_type == "runtime_error"
-    assert "empty" in str(trajectory.error_message)
+    assert "Your reply was empty" in str(trajectory.error_message)
+    assert trajectory.metadata["ended_by"] == "unusable_replies"
     assert trajectory.finished
 
 
 async def test_an_empty_reply_that_is_followed_by_a_call_costs_nothing() -> None:
     trajectory, _ = await episode(says(""), runs("1"), says("  "), finishes("done"))
     assert trajectory.final_result == "done"
+
+
+async def test_text_that_was_cut_off_is_no_answer() -> None:
+    model = CutOffModel(says("The answer is, to begin with"), says("After all, 42."))
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert model.requests[1][-1] == {"role": "user", "content": CUT_OFF}
+    assert trajectory.final_result == "After all, 42."
+
+
+async def test_a_call_beside_text_that_was_cut_off_is_carried_out_where_it_is_whole() -> None:
+    model = CutOffModel(runs("print(42)"), finishes("42"))
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert error_types(trajectory) == [None, None]
+
+
+class CutOffModel(ScriptedModel):
+    """Its first reply reached the limit of its length."""
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        reply = await super().complete(messages, **options)
+        reason = "length" if len(self.requests) == 1 else "stop"
+        return msgspec.structs.replace(reply, finish_reason=reason)
 
 
 async def test_an_agent_out_of_steps_ends_without_an_answer() -> None:
