@@ -14,6 +14,7 @@ from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.toolbox import toolbox_of
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import ChatModel
 from runtimes.llm.providers import choose_model
@@ -98,6 +99,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             limits=Limits(memory_mb=settings.memory_limit),
             search_url=settings.search_url,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
+            toolbox=toolbox_of(settings, self.database.get()),
         )
 
 

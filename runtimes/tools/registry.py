@@ -21,7 +21,7 @@ _NAVIGATION = {
 }
 _FORMS = {
     *("click", "double_click", "fill", "fill_and_submit", "type", "press", "select", "check", "upload"),
-    *("drag", "scroll", "wait_for"),
+    *("drag", "scroll", "wait_for", "tabs"),
 }
 
 BUILT_IN: dict[str, tuple[Tool, ...]] = {

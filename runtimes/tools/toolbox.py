@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What somebody decided about a tool that is there anyway: whether it is on, and who may use it."""
+    """What was decided about a tool: whether it is on and if not why, and who may use it."""
 
     is_active: bool = True
     permission: Permission | None = None
+    reason: str = ""
 
 
 @dataclass
@@ -43,8 +44,8 @@ class Toolbox:
     _breakers: dict[str, Breaker] = field(default_factory=dict)
     _connections: dict[str, Connection] = field(default_factory=dict)
 
-    def grants(self) -> dict[str, tuple[Tool, ...]]:
-        """Every name that can be granted and the tools it stands for; what is switched off is left out."""
+    def all(self) -> dict[str, tuple[Tool, ...]]:
+        """Every name and the tools it stands for, with the permissions they need; switched off or not."""
         found: dict[str, tuple[Tool, ...]] = {}
         for server in self.servers:
             tools = tools_of(server)
@@ -52,13 +53,18 @@ class Toolbox:
         found |= {skill.name: (skill.tool(),) for skill in self.skills}
         found |= grants()
         for name, ruling in self.rulings.items():
-            if name not in found:
-                continue
-            if not ruling.is_active:
-                del found[name]
-            elif ruling.permission is not None:
+            if name in found and ruling.permission is not None:
                 found[name] = tuple(replace(tool, permission=ruling.permission) for tool in found[name])
         return found
+
+    def grants(self) -> dict[str, tuple[Tool, ...]]:
+        """What can be granted: of all, those that are not switched off, themselves or with their server."""
+        off = {name for name, ruling in self.rulings.items() if not ruling.is_active}
+        return {
+            name: tools
+            for name, tools in self.all().items()
+            if name not in off and not any(tool.circuit in off for tool in tools)
+        }
 
     def toolset(self, expected: Iterable[str], default: Iterable[str]) -> tuple[list[Tool], list[str]]:
         """The tools an agent gets, and the names it does not get with, where there is one, the reason.
@@ -70,7 +76,8 @@ class Toolbox:
         missing: list[str] = []
         for name in [*(list(expected) or default), COMPLETE_TASK]:
             if name not in available:
-                missing.append(name)
+                ruling = self.rulings.get(name)
+                missing.append(f"{name} ({ruling.reason})" if ruling and ruling.reason else name)
                 continue
             for tool in available[name]:
                 if allows(self.level, tool.permission):
@@ -80,6 +87,11 @@ class Toolbox:
                         f"{tool.name} (needs the permission {tool.permission}, tasks have {self.level})"
                     )
         return list(tools.values()), list(dict.fromkeys(missing))
+
+    def names(self) -> list[str]:
+        """What tasks of this deployment may name in `expected_tools`."""
+        usable = self.grants().items()
+        return [name for name, tools in usable if any(allows(self.level, tool.permission) for tool in tools)]
 
     def breaker(self, tool: Tool) -> Breaker:
         """The breaker of a tool, or of the server it is of."""

@@ -128,7 +128,7 @@ class _SessionLost(ToolUnavailable):
     def __init__(self, name: str, words: str) -> None:
         super().__init__(
             "system_error",
-            f"The session with the MCP server {name} broke off. It said last: {words}",
+            f"The session with the MCP server {name} broke off. It said last: {words.rstrip('.')}.",
             "Whether the call was carried out is not known. The next call opens a new session, without what"
             " the old one kept.",
             error_class="crashed",
