@@ -69,7 +69,7 @@ async def listed(server: McpServer, rules: McpRules) -> tuple[McpTool, ...]:
         raise ConfigurationError(error.message, error.remedy) from error
     finally:
         await connection.aclose()
-    tools = tuple(_read(server, tool) for tool in found)
+    tools = tuple(read_tool(server, tool) for tool in found)
     names = {tool_name(server.name, tool.name) for tool in tools}
     if len(names) < len(tools):
         raise ConfigurationError(f"The MCP server {server.name} lists two tools of one name.")
@@ -78,7 +78,8 @@ async def listed(server: McpServer, rules: McpRules) -> tuple[McpTool, ...]:
     return tools
 
 
-def _read(server: McpServer, tool: mcp.types.Tool) -> McpTool:
+def read_tool(server: McpServer, tool: mcp.types.Tool) -> McpTool:
+    """What is kept of a tool as listed. Raises ConfigurationError for a schema that cannot be used."""
     schema = tool.input_schema
     try:
         Draft202012Validator.check_schema(schema)
