@@ -14,6 +14,7 @@ from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.toolbox import toolbox_of
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import ChatModel
 from runtimes.llm.providers import choose_model
@@ -99,6 +100,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             search_url=settings.search_url,
             context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
+            toolbox=toolbox_of(settings, self.database.get()),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtimes.llm.base import ChatModel
+from runtimes.tools.toolbox import Toolbox
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
 
@@ -18,7 +19,7 @@ class Services:
     `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
     is where `web_search` asks; empty where nobody set one up. `context_tokens` is what the model takes at
     once; None where `context.window_of` is to say. `traces` is the folder that keeps the browser's traces of
-    episodes not solved; None where none are taken.
+    episodes not solved; None where none are taken. `toolbox` has the tools that tasks may name.
     """
 
     model: ChatModel
@@ -29,12 +30,14 @@ class Services:
     search_url: str = ""
     context_tokens: int | None = None
     traces: Path | None = None
+    toolbox: Toolbox = field(default_factory=Toolbox)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:
         await self._stack.enter_async_context(self.sandboxes)
         await self._stack.enter_async_context(self.browsers)
         self._stack.push_async_callback(self.model.aclose)
+        self._stack.push_async_callback(self.toolbox.aclose)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

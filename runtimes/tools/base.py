@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from runtimes.services import Services
     from runtimes.web.page.page import WebPage
 
+
+class Closable(Protocol):
+    """What can be kept for an episode and closed with it."""
+
+    async def aclose(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closable)
 
 MAX_DEATHS = 3
 """Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
@@ -38,6 +46,8 @@ class Workbench:
         self.model = model or services.model
         self._session_stack = AsyncExitStack()
         self._page_stack = AsyncExitStack()
+        self._kept_stack = AsyncExitStack()
+        self._kept: dict[str, Any] = {}
         self._opening: asyncio.Task[Workspace] | None = None
         self._page: WebPage | None = None
         self._checkpoint: Checkpoint | None = None
@@ -47,8 +57,16 @@ class Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        async with self._page_stack:
+        async with self._page_stack, self._kept_stack:
             await self.close_session()
+
+    def kept(self, key: str, make: Callable[[], Kept]) -> Kept:
+        """What a tool keeps from call to call: made when first asked for, closed with the episode."""
+        if key not in self._kept:
+            self._kept[key] = made = make()
+            self._kept_stack.push_async_callback(made.aclose)
+        found: Kept = self._kept[key]
+        return found
 
     async def close_session(self) -> None:
         """Give the sandbox back, before the page; safe to call twice."""
