@@ -18,6 +18,7 @@ from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.task_stats import TaskStats
+from adp_resources.toolbox import toolbox_of
 from adp_resources.usage import UsageTable
 from runtimes.cache_store import CacheStore, SqliteStore
 from runtimes.errors import ConfigurationError
@@ -144,7 +145,9 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ),
             limits=Limits(memory_mb=settings.memory_limit),
             search_url=settings.search_url,
+            context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
+            toolbox=toolbox_of(settings, self.database.get()),
         )
 
 

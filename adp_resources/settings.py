@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.ledger import Limits
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
 from runtimes.llm.retry import RetryPolicy
+from runtimes.tools.permissions import Permission
 from sandbox.addresses import EgressPolicy
 
 
@@ -35,7 +38,18 @@ def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _secrets(value: object) -> object:
+    """A JSON object; what is none is not shown, as it holds secrets."""
+    if not isinstance(value, str) or not value.strip():
+        return value or {}
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('It must be a JSON object of texts, such as {"github": "..."}') from None
+
+
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
+Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
@@ -81,6 +95,12 @@ class Settings(BaseSettings):
     web_allow_private: PrivateHosts = ()
     search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
+    tool_permission: Permission = "user"
+    skills_dir: Path = Path("skills")
+    mcp_allowed_commands: Words = ()
+    mcp_allowed_hosts: Words = ()
+    mcp_secrets: Secrets = Field({}, repr=False)
+
     gemini_api_key: str = Field("", repr=False)
     gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
     gemini_model: str = "gemini-2.5-flash"
@@ -103,6 +123,7 @@ class Settings(BaseSettings):
     redis_url: str = Field("", repr=False, pattern=r"^(rediss?://\S+)?$")
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
+    llm_context_tokens: int | None = Field(None, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:
@@ -168,11 +189,16 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=root / ".env", project_root=root, **overrides)  # type: ignore[call-arg]
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']).upper()}: "
-            f"{fault['msg'].removeprefix('Value error, ').rstrip('.')} (got {fault['input']!r})"
-            for fault in error.errors()
-        )
+        faults = "; ".join(map(_in_words, error.errors()))
         raise ConfigurationError(
             f"Wrong settings: {faults}.", f"Set them right in {root / '.env'} or the environment."
         ) from error
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    """One fault of the settings; a value that may be a secret is not told."""
+    name = str(fault["loc"][0])
+    place = ".".join(map(str, fault["loc"])).upper()
+    known = Settings.model_fields.get(name)
+    got = f" (got {fault['input']!r})" if known is None or known.repr else ""
+    return f"{place}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}{got}"

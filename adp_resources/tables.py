@@ -145,6 +145,20 @@ dead_letters = Table(
 )
 """Episodes that our own failures spoiled, with every failed try; `state` is dead, retry or discarded."""
 
+tools = Table(
+    "tools",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(64), unique=True, nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("type", String(8), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("permission_level", String(8), nullable=False),
+)
+"""MCP servers and skills that were registered, and rulings on other tools; `type` is NATIVE, SKILL or MCP."""
+
 candidates = Table(
     "candidates",
     metadata,

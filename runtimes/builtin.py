@@ -13,7 +13,6 @@ from runtimes.errors import InfrastructureError, PlatformError, ToolError
 from runtimes.llm.base import Account, Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
-from runtimes.tools.registry import toolset
 from runtimes.web.egress.guard import Guard
 from runtimes.web.page.tracing import trace_path
 from runtimes.world import World
@@ -43,8 +42,8 @@ class AgentRuntime(Runtime):
     async def episode(
         self, task: TaskSpec, *, sample: int = 0, round: str = "", keep_page: bool = False
     ) -> AsyncIterator[tuple[Trajectory, World]]:
-        tools, missing = toolset(task.expected_tools, self.default_tools)
         services = self.services
+        tools, missing = services.toolbox.toolset(task.expected_tools, self.default_tools)
         async with AsyncExitStack() as stack:
             account = Account(round=round, task_id=task.task_id, sample=sample, user=task.user)
             bench = await stack.enter_async_context(

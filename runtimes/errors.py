@@ -58,6 +58,10 @@ class ToolError(PlatformError):
         self.error_class = error_class
 
 
+CONTEXT_LENGTH = "context_length"
+"""The `error_class` where a conversation is too long for its model, said by us or by the model's provider."""
+
+
 class ToolUnavailable(ToolError):
     """A tool that failed by no doing of the agent's: its server is gone, it gave no answer, it is cut off.
 

@@ -10,16 +10,23 @@ from runtimes.contracts import Message
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
-    """How a reply is drawn. `seed` is varied by sample so that samples differ and a rerun repeats."""
+    """How a reply is drawn. `seed` is varied by sample so that samples differ and a rerun repeats.
+
+    A parameter that the provider does not take, as its row in `providers` says, is not sent to it.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """Whose call it is: what tokens and money are counted by. Each part may be empty."""
+    """Whose call it is: tokens and money are counted by it, and quotas are checked by it.
+
+    `stage` is the work that asks: episode, distillation, mutation or grading.
+    """
 
     round: str = ""
     task_id: str = ""
@@ -32,9 +39,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     """One assistant message, raw, as the provider sent it (unknown keys kept), and what it cost.
 
     Its `content`, if any, is a string; its `tool_calls`, if any, are objects that each hold a `function`
-    object. What stands in that object is the model's doing and not checked. `cost_usd` is None where it is
-    unknown. `cached`: it was paid for before. `provider` and `model` are who answered, empty where that is
-    the model that was asked.
+    object. What stands in that object is the model's doing and not checked. `provider` and `model` are who
+    really answered, which after a failover is not who was asked first. `cached`: from the response cache.
     """
 
     message: Message
@@ -50,10 +56,11 @@ class Reply(Struct, frozen=True, kw_only=True):
 class ChatModel(Protocol):
     """A model behind chat completions.
 
-    `complete` raises ModelUnavailable when no reply came after all retries and ModelRefused when none ever
-    will (bad key, unknown model), ToolError when the conversation is too long or caught by a content filter,
-    and InfrastructureError for any other refusal. `schema` asks for a JSON object of that JSON schema as the
-    content; a provider without schemas is asked for any JSON object, so the prompt must hold the schema, too.
+    `complete` raises ModelUnavailable when no reply came after all retries or within the deadline, and
+    ModelRefused when none ever will (bad key, unknown model, a certificate nobody vouches for); ToolError
+    when the conversation is too long or caught by a content filter; InfrastructureError for any other
+    refusal. `schema` asks for a JSON object of that JSON schema as the content. A provider without schemas is
+    asked for any JSON object, or for none: the prompt must hold the schema, too, as `structured.ask` sees to.
     """
 
     provider: str

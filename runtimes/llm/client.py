@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runtimes.contracts import Message
-from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
+from runtimes.errors import CONTEXT_LENGTH, InfrastructureError, ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.base import Reply, Sampling
 from runtimes.llm.retry import RetryPolicy, Transient
 
@@ -20,10 +20,13 @@ _PASSING = {408, 409, 425, 429}
 
 # Providers agree neither on a status nor on a code for these two, so their wordings are all there is.
 _CONVERSATION_REFUSED_STATUS = {400, 413, 422}
-_CONVERSATION_REFUSED = re.compile(
+_TOO_LONG = re.compile(
     r"context[_ -]?(length|window|size)|too many (input |prompt )?tokens|(prompt|input) is too long"
-    r"|input token count|reduce the length of"
-    r"|content[_ -]?(filter|management|policy)|usage policy|content exists risk|data_inspection_failed",
+    r"|input token count|reduce the length of",
+    re.IGNORECASE,
+)
+_CONTENT_REFUSED = re.compile(
+    r"content[_ -]?(filter|management|policy)|usage policy|content exists risk|data_inspection_failed",
     re.IGNORECASE,
 )
 _FORMAT_REFUSED = re.compile(r"response[_ ](format|schema)|json_schema", re.IGNORECASE)
@@ -128,7 +131,11 @@ class OpenAIChat:
                 "Check the API key and the model's name in the environment or .env.",
             )
         if _refuses_conversation(error):
-            return ToolError("runtime_error", f"The model did not take the conversation: {said}")
+            return ToolError(
+                "runtime_error",
+                f"The model did not take the conversation: {said}",
+                error_class=CONTEXT_LENGTH if _TOO_LONG.search(_told(error)) else "",
+            )
         return InfrastructureError(
             "system_error", f"{self.provider} at {self.base_url} rejected the request ({said})."
         )
@@ -194,8 +201,9 @@ def _read_content(content: Any) -> str:
 
 def _refuses_conversation(error: APIStatusError) -> bool:
     """Whether the conversation itself is at fault: too long for the model, or caught by a content filter."""
+    told = _told(error)
     return error.status_code in _CONVERSATION_REFUSED_STATUS and bool(
-        _CONVERSATION_REFUSED.search(_told(error))
+        _TOO_LONG.search(told) or _CONTENT_REFUSED.search(told)
     )
 
 

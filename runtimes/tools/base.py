@@ -6,20 +6,28 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
 from runtimes.tools.permissions import Permission
+from runtimes.tools.workspace import Workspace
 from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
     from runtimes.llm.base import ChatModel
     from runtimes.services import Services
     from runtimes.web.page.page import WebPage
-    from sandbox import Session
 
+
+class Closable(Protocol):
+    """What can be kept for an episode and closed with it."""
+
+    async def aclose(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closable)
 
 MAX_DEATHS = 3
 """Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
@@ -38,7 +46,9 @@ class Workbench:
         self.model = model or services.model
         self._session_stack = AsyncExitStack()
         self._page_stack = AsyncExitStack()
-        self._opening: asyncio.Task[Session] | None = None
+        self._kept_stack = AsyncExitStack()
+        self._kept: dict[str, Any] = {}
+        self._opening: asyncio.Task[Workspace] | None = None
         self._page: WebPage | None = None
         self._checkpoint: Checkpoint | None = None
         self._deaths = 0
@@ -47,8 +57,16 @@ class Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        async with self._page_stack:
+        async with self._page_stack, self._kept_stack:
             await self.close_session()
+
+    def kept(self, key: str, make: Callable[[], Kept]) -> Kept:
+        """What a tool keeps from call to call: made when first asked for, closed with the episode."""
+        if key not in self._kept:
+            self._kept[key] = made = make()
+            self._kept_stack.push_async_callback(made.aclose)
+        found: Kept = self._kept[key]
+        return found
 
     async def close_session(self) -> None:
         """Give the sandbox back, before the page; safe to call twice."""
@@ -63,8 +81,8 @@ class Workbench:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open_session())
 
-    async def session(self) -> Session:
-        """The episode's sandbox: its files last from step to step and are gone with the episode.
+    async def session(self) -> Workspace:
+        """The episode's sandbox: files and variables last from step to step and are gone with the episode.
 
         Raises ToolError for constraints of the task that cannot be read.
         """
@@ -72,11 +90,11 @@ class Workbench:
         assert self._opening is not None
         return await self._opening
 
-    async def _open_session(self) -> Session:
+    async def _open_session(self) -> Workspace:
         allowance = Allowance.of_task(self.task, self.services.limits)
         opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
         try:
-            return await self._session_stack.enter_async_context(opening)
+            return Workspace(await self._session_stack.enter_async_context(opening))
         except ValueError as error:
             # Tried again, it would ask for as much of this machine.
             raise ToolError("system_error", f"The task's constraints.limits: {error}") from error
