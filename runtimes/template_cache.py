@@ -1,8 +1,8 @@
 """Repeated tasks: the earlier verified solution is done again, for no tokens, and graded again.
 
 Nothing is copied: code runs again, pages are acted on again, and the task's own verifier decides. Where
-anything comes out otherwise than then, or the grade is not solved, the agent does the task as if there were no
-solution. How one is done again is `template.py`'s.
+anything comes out otherwise than then, or the grade is not solved, the agent does the task after all. How a
+solution is done again is `template.py`'s.
 """
 
 from __future__ import annotations
