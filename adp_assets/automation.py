@@ -15,6 +15,7 @@ from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.usage import UsageTable
 
 ROUND_JOB = "round"
 RELEASE_JOB = "release"
@@ -248,12 +249,12 @@ def _why_not(
         return "`adp run` drives it"
     if follower := rounds.follower(name):
         return f"{follower} follows already"
-    spent = database.journal().spent(link.name for link in rounds.chain(name))
+    spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
     return may_follow(
         planned,
         pending=pending,
-        spent_usd=spent,
+        spent_usd=spent.cost_usd,
         max_spend_usd=max_spend_usd,
         acceptance=database.journal().acceptance(name),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,21 +169,6 @@ class Journal:
         with self.database.read() as connection:
             counts = [row[1] for row in connection.execute(query.group_by(journal.c.task_id))]
         return sum(counts), len(counts)
-
-    def cost(self, round: str) -> tuple[int, float | None]:
-        """A round's tokens, and its money where it is known."""
-        query = sa.select(
-            sa.func.coalesce(sa.func.sum(journal.c.prompt_tokens + journal.c.completion_tokens), 0),
-            sa.func.sum(journal.c.cost_usd),
-        ).where(journal.c.round == round)
-        with self.database.read() as connection:
-            tokens, cost = connection.execute(query).one()
-        return int(tokens), cost
-
-    def spent(self, rounds: Iterable[str]) -> float | None:
-        """The money that rounds took, in USD; None when it is unknown of any."""
-        costs = [self.cost(round)[1] for round in rounds]
-        return None if None in costs else sum(cost or 0.0 for cost in costs)
 
     def intervals(self, round: str) -> list[Interval]:
         """When each episode of a round ran."""

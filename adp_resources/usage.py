@@ -52,6 +52,10 @@ class UsageTable:
         with self.database.read() as connection:
             return _spent(*connection.execute(query).one())
 
+    def of_rounds(self, rounds: Iterable[str]) -> Spent:
+        """What the calls of rounds took together."""
+        return sum((self.spent(round=name) for name in rounds), start=Spent())
+
     def by_stage(self, rounds: Iterable[str]) -> list[Taken]:
         """What the calls of rounds took together, by stage, provider and model."""
         who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)

@@ -19,6 +19,7 @@ from adp_resources.journal import Journal
 from adp_resources.resources import resources
 from adp_resources.settings import Settings, load_settings
 from adp_resources.task_stats import TaskStats
+from adp_resources.usage import UsageTable
 from runtimes.errors import ConfigurationError
 
 
@@ -45,6 +46,10 @@ class Platform:
     @cached_property
     def rounds(self) -> Rounds:
         return Rounds(self.database)
+
+    @cached_property
+    def usage(self) -> UsageTable:
+        return UsageTable(self.database)
 
     @cached_property
     def task_stats(self) -> TaskStats:

@@ -141,11 +141,11 @@ class Campaign:
     def _why_not(self, last: Round) -> str | None:
         if not self.platform.settings.feedback_enabled:
             return "FEEDBACK_ENABLED is off"
-        spent = self.platform.journal.spent(link.name for link in self.platform.rounds.chain(last.name))
+        chain = self.platform.rounds.chain(last.name)
         return may_follow(
             last,
             pending=self.platform.pool.pending(self.order.files, self.order.types),
-            spent_usd=spent,
+            spent_usd=self.platform.usage.of_rounds(link.name for link in chain).cost_usd,
             max_spend_usd=self.platform.settings.max_round_cost_usd,
         )
 

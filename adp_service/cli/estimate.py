@@ -14,7 +14,6 @@ from rich.table import Column, Table
 from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
 from adp_assets.intake.task_files import TaskFiles
 from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round
-from adp_resources.usage import UsageTable
 from adp_service.cli.campaign import Order
 from adp_service.cli.output import console, fields, note
 from adp_service.driver import unfinished
@@ -83,7 +82,7 @@ class _Past:
     """What the same model was paid for before."""
 
     def __init__(self, platform: Platform, model: str) -> None:
-        self.usage = UsageTable(platform.database)
+        self.usage = platform.usage
         self.model = model
 
     def __call__(self, load: Load) -> Sequence[Tokens]:

@@ -65,6 +65,11 @@ class Spent(Struct, frozen=True):
     def __sub__(self, other: Spent) -> Spent:
         return Spent(self.tokens - other.tokens, self.usd - other.usd, self.unpriced - other.unpriced)
 
+    @property
+    def cost_usd(self) -> float | None:
+        """The dollars, None where those of some calls are not known."""
+        return None if self.unpriced else self.usd
+
     @classmethod
     def of(cls, tokens: int, cost_usd: float | None) -> Spent:
         return cls(tokens, cost_usd or 0.0, int(cost_usd is None))

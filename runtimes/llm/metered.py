@@ -105,7 +105,9 @@ class MeteredModel:
         ledger = self._metering.ledger
         if ledger is None:
             return self._priced(await ask(), expected)
-        cost = self._metering.prices.cost(self.provider, self.model, *expected)
+        cost = None
+        if ledger.limits.round_usd is not None:
+            cost = self._metering.prices.cost(self.provider, self.model, *expected)
         async with ledger.reserved(self._account, Spent.of(sum(expected), cost)) as count:
             at, clock = time.time(), time.monotonic()
             reply = self._priced(await ask(), expected)
