@@ -79,12 +79,12 @@ def test_a_killed_command_goes_on_to_exactly_as_many_and_exports_no_surplus(
 def test_tasks_that_were_not_begun_are_there_for_the_next_order(make_project: MakeProject) -> None:
     project = make_project()
     file = project.write_tasks("tasks.jsonl", TASKS)
-    for number in range(1, 4):
+    for number in (1, 2):
         campaign, _ = carry_out(project, file, accept=4)
         assert [ran.round for ran in campaign.ran] == [f"round-{number:04}"]
         assert campaign.short_of_target() is None
         assert len(accepted(project, f"round-{number:04}")) == 4
-    begun = [t.task_id for n in range(1, 4) for t in solved(project, f"round-{n:04}")]
+    begun = [t.task_id for n in (1, 2) for t in solved(project, f"round-{n:04}")]
     assert len(begun) == len(set(begun))
     assert project.platform.pool.pending_seeds([str(file)]) == len(TASKS) - len(begun)
 
@@ -124,13 +124,13 @@ def test_an_order_tries_no_more_tasks_than_it_may(make_project: MakeProject) -> 
 
 def test_rounds_follow_one_another_until_there_are_enough(make_project: MakeProject) -> None:
     project = make_project(ROUND_SIZE=4)
-    file = project.write_tasks("tasks.jsonl", TASKS[:6], verifier=UNSOLVABLE)
-    project.write_tasks("tasks.jsonl", TASKS[6:])
+    file = project.write_tasks("tasks.jsonl", TASKS[:4], verifier=UNSOLVABLE)
+    project.write_tasks("tasks.jsonl", TASKS[4:])
 
     campaign, _ = carry_out(project, file, accept=3)
 
     names = [ran.round for ran in campaign.ran]
-    assert names == ["round-0001", "round-0002", "round-0003"]
+    assert names == ["round-0001", "round-0002"]
     assert len(accepted(project, *names)) == 3
 
 
