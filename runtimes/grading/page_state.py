@@ -14,8 +14,8 @@ from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import VerifierKind
 from runtimes.grading.page_reading import by_locator, by_script, open_page
-from runtimes.grading.python_tests import same_json
 from runtimes.grading.urls import normalised, same_url
+from runtimes.grading.values import same_json
 from runtimes.services import Services
 from runtimes.web.page.navigation import whole_address
 from runtimes.world import World

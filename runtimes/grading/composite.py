@@ -1,0 +1,141 @@
+"""Verifiers made of verifiers: all must hold, one is enough, or each has its weight."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from runtimes.contracts import Trajectory, Verifier
+from runtimes.errors import InvalidTask
+from runtimes.grading.base import VerifierKind, VotingKind, read_verifier
+from runtimes.services import Services
+from runtimes.world import World
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """One verifier; its `weight` counts in `weighted` only."""
+
+    kind: str
+    spec: dict[str, Any] = {}
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+
+    def ready(self) -> tuple[VerifierKind[Any], Any]:
+        return read_verifier(Verifier(self.kind, self.spec))
+
+
+class PartsSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    parts: Annotated[list[Part], Meta(min_length=1)]
+
+
+class WeightedSpec(PartsSpec, frozen=True, forbid_unknown_fields=True):
+    """The reward is the weighted share of the parts; from `passing` on it is the full one."""
+
+    passing: Annotated[float, Meta(gt=0, le=1)] = 1.0
+
+
+class _Composite(VerifierKind[PartsSpec]):
+    """What the three have in common."""
+
+    Spec = PartsSpec
+
+    def read(self, spec: dict[str, Any]) -> PartsSpec:
+        read = super().read(spec)
+        on_page, in_sandbox = "", ""
+        for number, part in enumerate(read.parts, start=1):
+            try:
+                kind, own = part.ready()
+            except InvalidTask as error:
+                raise InvalidTask(f"part {number} of the verifier: {error.message}", error.remedy) from error
+            if isinstance(kind, VotingKind):
+                raise InvalidTask(
+                    f"part {number} of the verifier, {part.kind}, needs other samples: it stands alone."
+                )
+            on_page = part.kind if kind.needs_last_page(own) else on_page
+            in_sandbox = part.kind if kind.needs_sandbox(own) else in_sandbox
+        if on_page and in_sandbox:
+            # Each would wait for the other's place while it holds its own, across episodes for ever.
+            raise InvalidTask(
+                f"a {on_page} part that looks at the last page cannot stand beside one of {in_sandbox}, "
+                "which needs a sandbox.",
+                "Check a `url` in a fresh page instead.",
+            )
+        return read
+
+    def needs_sandbox(self, spec: PartsSpec) -> bool:
+        return any(kind.needs_sandbox(own) for kind, own in map(Part.ready, spec.parts))
+
+    def needs_last_page(self, spec: PartsSpec) -> bool:
+        return any(kind.needs_last_page(own) for kind, own in map(Part.ready, spec.parts))
+
+    def needs_world(self, spec: PartsSpec) -> bool:
+        return any(kind.needs_world(own) for kind, own in map(Part.ready, spec.parts))
+
+    def _judging(self, spec: PartsSpec) -> list[bool]:
+        return [kind.judges(own) for kind, own in map(Part.ready, spec.parts)]
+
+
+class AllOf(_Composite):
+    """Every part gives the full reward; the first that does not decides. Put the judge last."""
+
+    def judges(self, spec: PartsSpec) -> bool:
+        return all(self._judging(spec))
+
+    async def grade(
+        self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
+    ) -> tuple[float, str]:
+        for number, part in enumerate(spec.parts, start=1):
+            kind, own = part.ready()
+            reward, reason = await kind.grade(own, trajectory, services, world)
+            if reward < 1:
+                return reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}"
+        return 1.0, f"all {len(spec.parts)} parts hold"
+
+
+class AnyOf(_Composite):
+    """One part gives the full reward; the first that does decides, else the best."""
+
+    def judges(self, spec: PartsSpec) -> bool:
+        return any(self._judging(spec))
+
+    async def grade(
+        self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
+    ) -> tuple[float, str]:
+        best = (-1.0, "")
+        for number, part in enumerate(spec.parts, start=1):
+            kind, own = part.ready()
+            reward, reason = await kind.grade(own, trajectory, services, world)
+            best = max(best, (reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}"))
+            if reward >= 1:
+                break
+        return best
+
+
+class Weighted(_Composite):
+    """Every part counts with its weight, whatever the others say."""
+
+    Spec = WeightedSpec
+
+    def judges(self, spec: PartsSpec) -> bool:
+        """Whether the judges' parts alone could make it pass."""
+        weights = [part.weight for part in spec.parts]
+        judged = sum(weight for weight, judges in zip(weights, self._judging(spec), strict=True) if judges)
+        return judged / sum(weights) >= _passing(spec)
+
+    async def grade(
+        self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
+    ) -> tuple[float, str]:
+        reached, said = 0.0, []
+        for number, part in enumerate(spec.parts, start=1):
+            kind, own = part.ready()
+            reward, reason = await kind.grade(own, trajectory, services, world)
+            reached += reward * part.weight
+            said.append(f"part {number} ({part.kind}) {reward:g}: {reason}")
+        share = min(1.0, reached / sum(part.weight for part in spec.parts))
+        # Sums of weights are off by a rounding, which should fail nobody.
+        return (1.0 if share >= _passing(spec) - 1e-9 else share), "; ".join(said)
+
+
+def _passing(spec: PartsSpec) -> float:
+    assert isinstance(spec, WeightedSpec)
+    return spec.passing
