@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 JSON_INTEGER = 1 << 63
-_DATES = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_DATES: dict[str, Any] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
+_VIEWS: tuple[type[Any], ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _COLLECTIONS: dict[str, type[Any]] = {
     "list": list,
     "tuple": tuple,
