@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from runtimes import plugins
@@ -15,10 +14,13 @@ from runtimes.errors import InvalidTask, VerifierFault
 from runtimes.services import Services
 from runtimes.text import well_formed
 from runtimes.world import World
+from runtimes.wrong_fields import read_part
 
 GROUP = "adp.verifiers"
 MOST_ANSWER_CHARACTERS = 1_000_000
 """No right answer is longer, and no verifier should have to read one that is."""
+SPEC_PLACE = "$.verifier.spec"
+"""Where a spec stands in its task."""
 
 SpecT = TypeVar("SpecT", bound=Struct)
 
@@ -41,8 +43,8 @@ class VerifierKind(ABC, Generic[SpecT]):
         """The reward, 0 to 1, and the reason in words."""
 
     def read(self, spec: dict[str, Any]) -> SpecT:
-        """The spec as its type has it. Raises msgspec.ValidationError or InvalidTask naming the field."""
-        return msgspec.convert(spec, self.Spec)
+        """A task's `verifier.spec` as this kind has it. Raises InvalidTask naming the field at fault."""
+        return read_part(spec, self.Spec, SPEC_PLACE)
 
     def judges(self, spec: SpecT) -> bool:
         """Whether the reward may rest on an opinion alone, a model's above all.
@@ -90,8 +92,9 @@ def read_verifier(verifier: Verifier) -> tuple[VerifierKind[Any], Any]:
     kind = _kind(verifier)
     try:
         return kind, kind.read(verifier.spec)
-    except msgspec.ValidationError as error:
-        raise InvalidTask(f"the verifier's spec is not one of kind {verifier.kind!r}: {error}.") from error
+    except InvalidTask as error:
+        message = f"the verifier's spec is not one of kind {verifier.kind!r}: {error.message}"
+        raise InvalidTask(message, error.remedy) from error
 
 
 def needs_last_page(verifier: Verifier) -> bool:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory, Verifier
 from runtimes.errors import InvalidTask
-from runtimes.grading.base import VerifierKind, VotingKind, read_verifier
+from runtimes.grading.base import SPEC_PLACE, VerifierKind, VotingKind, read_verifier
 from runtimes.services import Services
 from runtimes.world import World
 
@@ -42,22 +42,22 @@ class _Composite(VerifierKind[PartsSpec]):
     def read(self, spec: dict[str, Any]) -> PartsSpec:
         read = super().read(spec)
         on_page, in_sandbox = "", ""
-        for number, part in enumerate(read.parts, start=1):
+        for index, part in enumerate(read.parts):
+            place = f"{SPEC_PLACE}.parts[{index}]"
             try:
                 kind, own = part.ready()
             except InvalidTask as error:
-                raise InvalidTask(f"part {number} of the verifier: {error.message}", error.remedy) from error
+                message = error.message.replace(SPEC_PLACE, f"{place}.spec")
+                raise InvalidTask(message, error.remedy) from error
             if isinstance(kind, VotingKind):
-                raise InvalidTask(
-                    f"part {number} of the verifier, {part.kind}, needs other samples: it stands alone."
-                )
+                raise InvalidTask(f"{part.kind} needs other samples, and stands alone - at `{place}`.")
             on_page = part.kind if kind.needs_last_page(own) else on_page
             in_sandbox = part.kind if kind.needs_sandbox(own) else in_sandbox
         if on_page and in_sandbox:
             # Each would wait for the other's place while it holds its own, across episodes for ever.
             raise InvalidTask(
                 f"a {on_page} part that looks at the last page cannot stand beside one of {in_sandbox}, "
-                "which needs a sandbox.",
+                f"which needs a sandbox - at `{SPEC_PLACE}.parts`.",
                 "Check a `url` in a fresh page instead.",
             )
         return read

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runtimes.errors import InfrastructureError, InvalidTask
+from runtimes.grading.base import SPEC_PLACE
 from sandbox import Limits, Profile, SandboxError, profile_of
 from sandbox.profiles import installed_profiles
 
@@ -28,15 +29,13 @@ def ours_to_mend() -> Iterator[None]:
         raise InfrastructureError("system_error", f"The grader's sandbox failed: {error}") from error
 
 
-def check_limits(place: str, limits: dict[str, Any]) -> None:
-    """Raise InvalidTask unless these are limits of a sandbox."""
+def check_limits(limits: dict[str, Any]) -> None:
+    """Raise InvalidTask unless a spec's `limits` are those of a sandbox."""
     try:
         with_limits(Limits(), limits)
     except (TypeError, ValueError) as error:
         known = ", ".join(field.name for field in dataclasses.fields(Limits))
-        raise InvalidTask(
-            f"`limits` of {place} cannot be read: {error}", f"Known limits: {known}; numbers above zero."
-        ) from error
+        raise InvalidTask(f"{error} - at `{SPEC_PLACE}.limits`.", f"Known limits: {known}.") from error
 
 
 def with_limits(limits: Limits, changes: dict[str, Any]) -> Limits:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
-from runtimes.grading.base import VerifierKind
+from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.killable import TookTooLong, schema_fault
 from runtimes.grading.values import same_json, strict_json
 from runtimes.services import Services
@@ -37,14 +37,13 @@ class JsonValue(VerifierKind[JsonSpec]):
 
         read = super().read(spec)
         if read.expected is UNSET and read.schema is UNSET:
-            raise InvalidTask("a json verifier has `expected`, `schema` or both.")
+            raise InvalidTask(f"`expected`, `schema` or both are given - at `{SPEC_PLACE}`.")
         if read.schema is not UNSET:
             try:
                 Draft202012Validator.check_schema(read.schema)
             except SchemaError as error:
-                raise InvalidTask(
-                    f"`schema` of a json verifier is no JSON Schema at {error.json_path}: {error.message}."
-                ) from error
+                place = f"{SPEC_PLACE}.schema{error.json_path.removeprefix('$')}"
+                raise InvalidTask(f"no JSON Schema: {error.message} - at `{place}`.") from error
         return read
 
     async def grade(

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
 from runtimes.grading.apart import NoVerdict, TestPlan, run_apart
-from runtimes.grading.base import VerifierKind
+from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
 from runtimes.grading.values import same_json
 from runtimes.services import Services
@@ -83,10 +83,10 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
     def read(self, spec: dict[str, Any]) -> PythonTestsSpec:
         read = super().read(spec)
         if bool(read.cases) == bool(read.tests.strip()):
-            raise InvalidTask("a python_tests verifier has exactly one of `cases` and `tests`, not empty.")
-        check_limits("a python_tests verifier", read.limits)
-        for number, case in enumerate(read.cases, start=1):
-            _parsed(case.call.strip(), "eval", f"case {number} of the verifier, {case.call!r},")
+            raise InvalidTask(f"exactly one of `cases` and `tests` is given, not empty - at `{SPEC_PLACE}`.")
+        check_limits(read.limits)
+        for index, case in enumerate(read.cases):
+            _check_python(case.call.strip(), "eval", f"{SPEC_PLACE}.cases[{index}].call")
         if read.tests:
             _check_tests(read)
         return read
@@ -171,14 +171,13 @@ def _completed(spec: PythonTestsSpec) -> str:
 
 def _check_tests(spec: PythonTestsSpec) -> None:
     """Raise InvalidTask for tests that could not run, whatever was submitted."""
-    _parsed(spec.tests, "exec", "`tests` of a python_tests verifier")
+    _check_python(spec.tests, "exec", f"{SPEC_PLACE}.tests")
     if not spec.module.isidentifier():
-        raise InvalidTask(f"`module` of a python_tests verifier, {spec.module!r}, is no name of a module.")
+        raise InvalidTask(f"{spec.module!r} is no name of a module - at `{SPEC_PLACE}.module`.")
     if _defines_check(spec.tests) and not spec.entry_point.isidentifier():
         raise InvalidTask(
-            f"`tests` of a python_tests verifier define {CHECK}(candidate), and no `entry_point` says which "
-            "function is the candidate.",
-            'Add `entry_point`: "the_function".',
+            f"the tests define {CHECK}(candidate), and {spec.entry_point!r} names no function that is the "
+            f"candidate - at `{SPEC_PLACE}.entry_point`."
         )
 
 
@@ -186,12 +185,13 @@ def _defines_check(tests: str) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == CHECK for node in ast.parse(tests).body)
 
 
-def _parsed(source: str, mode: str, what: str) -> None:
+def _check_python(source: str, mode: str, place: str) -> None:
+    """Raise InvalidTask unless this is an expression (`eval`) or a program (`exec`)."""
     try:
         compile(source, "<verifier>", mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        kind = "expression" if mode == "eval" else "program"
-        raise InvalidTask(f"{what} is no Python {kind}: {error}.") from error
+        kind, shown = ("expression", source) if mode == "eval" else ("program", source[:40] + "...")
+        raise InvalidTask(f"{shown!r} is no Python {kind}: {error} - at `{place}`.") from error
 
 
 async def _values(cases: list[Case], source: str, services: Services, limits: Limits) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
-from runtimes.grading.base import VerifierKind
+from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
 from runtimes.grading.python_tests import source_of
 from runtimes.services import Services
@@ -55,9 +55,9 @@ class Stdio(VerifierKind[StdioSpec]):
 
     def read(self, spec: dict[str, Any]) -> StdioSpec:
         read = super().read(spec)
-        check_limits("a stdio verifier", read.limits)
+        check_limits(read.limits)
         if read.tolerance and read.compare != "tokens":
-            raise InvalidTask('`tolerance` of a stdio verifier is for `compare`: "tokens".')
+            raise InvalidTask(f"a tolerance is for `compare`: 'tokens' only - at `{SPEC_PLACE}.tolerance`.")
         return read
 
     def needs_sandbox(self, spec: StdioSpec) -> bool:

@@ -14,6 +14,7 @@ _KEY = r"""^( *- '?[\w#.-]+(?: "(?:[^"\\]|\\.)*")?(?: \[[^\]]*\])*?)"""
 
 _REF = re.compile(_KEY + r" \[ref=(\w+)\]", re.MULTILINE)
 _PARTS = re.compile(r"(f[0-9]+)?([ex][0-9]+)")
+_LONG_ADDRESS = re.compile(r"^( *- /url: .{500}).+$", re.MULTILINE)
 _ACTIVE = re.compile(_KEY + r" \[active\]", re.MULTILINE)
 
 
@@ -29,6 +30,11 @@ def cut(text: str, budget: int, remedy: str) -> str:
     end = text.rfind("\n", 0, budget)
     end = end if end > budget // 2 else budget
     return f"{text[:end]}\n(cut: {len(text) - end} more characters not shown; {remedy})"
+
+
+def with_short_addresses(snapshot: str) -> str:
+    """The snapshot without the ends of very long links, of which one could take a whole budget."""
+    return _LONG_ADDRESS.sub(r"\1...", snapshot)
 
 
 def split_ref(ref: str) -> tuple[str, str]:

@@ -186,3 +186,11 @@ async def test_a_picture_and_an_empty_page_have_nothing_to_read(look: Look) -> N
     assert "1×1" in (await looking.observe()).title
     await looking.page.goto("about:blank")
     assert "(there is nothing to read or click)" in await looking.text()
+
+
+async def test_one_link_without_end_does_not_take_the_whole_budget(look: Look) -> None:
+    looking = await look(f"<a href='/?{'x' * 3 * BUDGET}'>endless</a><button>Send</button>")
+    seen = await looking.text()
+    assert "/url: /?xxx" in seen
+    assert 'button "Send"' in seen
+    assert len(seen) < BUDGET

@@ -123,7 +123,9 @@ async def test_a_hostile_page_hides_nothing(look: Look) -> None:
 
 async def test_names_of_a_page_that_shadow_the_documents_own_hide_nothing(look: Look) -> None:
     looking = await look(
-        "<title>Shadows</title><img name=title><form id=f onclick=''>"
+        "<title>Shadows</title><img name=title><img name=body><img name=documentElement>"
+        "<form name=hasFocus></form><form name=createTreeWalker></form><img name=implementation>"
+        "<form id=f onclick=''>"
         "<input name=matches><input name=children><input name=classList><input name=draggable>"
         "<p>Go <span onclick=\"document.querySelector('title').textContent = 'done'\">here</span></p></form>"
     )
