@@ -11,9 +11,9 @@ import ast
 import builtins
 import json
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
@@ -72,7 +72,7 @@ class PythonTestsSpec(Struct, frozen=True, forbid_unknown_fields=True):
     module: str = "solution"
     classes: list[str] | None = None
     in_place: bool = False
-    limits: dict[str, Annotated[float, Meta(gt=0)]] = {}
+    limits: dict[str, int | float] = {}
 
 
 class PythonTests(VerifierKind[PythonTestsSpec]):

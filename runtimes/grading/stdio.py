@@ -45,7 +45,7 @@ class StdioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     cases: Annotated[list[StdioCase], Meta(min_length=1)]
     compare: Literal["lines", "tokens", "exact"] = "lines"
     tolerance: Annotated[float, Meta(ge=0)] = 0.0
-    limits: dict[str, Annotated[float, Meta(gt=0)]] = {}
+    limits: dict[str, int | float] = {}
 
 
 class Stdio(VerifierKind[StdioSpec]):
