@@ -18,6 +18,7 @@ from adp_resources.settings_resource import SettingsResource
 
 ROUND_JOB = "round"
 RELEASE_JOB = "release"
+DEAD_LETTERS_JOB = "dead_letters"
 EVENTS_A_TICK = 1_000
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -27,7 +28,7 @@ def round_job(task_types: tuple[str, ...]) -> Any:
     return dg.define_asset_job(
         ROUND_JOB,
         selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
-        | dg.AssetSelection.assets("essences", "mutated_tasks", "training_dataset"),
+        | dg.AssetSelection.assets("dead_letters", "essences", "mutated_tasks", "training_dataset"),
         description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
     )
 
@@ -38,6 +39,15 @@ def release_job() -> Any:
         RELEASE_JOB,
         selection=dg.AssetSelection.assets("dataset_release"),
         description="One dataset release over rounds.",
+    )
+
+
+def dead_letters_job() -> Any:
+    """The job that shows the dead letters as they stand."""
+    return dg.define_asset_job(
+        DEAD_LETTERS_JOB,
+        selection=dg.AssetSelection.assets("dead_letters"),
+        description="The dead letters as they stand; rounds and `adp dlq` run it, too.",
     )
 
 
@@ -240,4 +250,10 @@ def _why_not(
         return f"{follower} follows already"
     spent = database.journal().spent(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
-    return may_follow(planned, pending=pending, spent_usd=spent, max_spend_usd=max_spend_usd)
+    return may_follow(
+        planned,
+        pending=pending,
+        spent_usd=spent,
+        max_spend_usd=max_spend_usd,
+        acceptance=database.journal().acceptance(name),
+    )

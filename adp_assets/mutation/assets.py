@@ -15,7 +15,7 @@ from adp_assets.intake.frames import tasks_of
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.gates import Gates, Verdict
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, Proposal, proposals, propose
+from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, proposals, propose
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
@@ -24,7 +24,7 @@ from adp_resources.resources import DatabaseResource, ModelResource
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
 from runtimes.contracts import Essence, TaskSpec
-from runtimes.llm.base import ChatModel
+from runtimes.llm.base import Account
 from runtimes.tools.registry import grants
 
 COLUMNS = {
@@ -65,10 +65,14 @@ def mutated_tasks(
         operators(),
         values.mutations_per_essence,
     )
+    tools = available_tools({proposal.parent.task_type for proposal in asked})
+
+    async def run() -> list[Candidate]:
+        async with model.open(Account(round=context.partition_key, stage="mutation")) as chat:
+            return await propose(asked, chat, tools, at_once=values.synthesis_in_flight)
+
     with failing_in_words(context):
-        chat = model.create()
-        at_once = values.synthesis_in_flight
-        proposed = run_stoppable(lambda: _propose(asked, chat, at_once), cancelled(context))
+        proposed = run_stoppable(run, cancelled(context))
         verdicts = accept(database.get(), context.partition_key, proposed)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
@@ -114,14 +118,6 @@ def available_tools(task_types: Iterable[str]) -> dict[str, list[str]]:
     """The tool names each task type can be given."""
     names = list(grants())
     return dict.fromkeys(task_types, names)
-
-
-async def _propose(asked: list[Proposal], model: ChatModel, at_once: int) -> list[Candidate]:
-    try:
-        tools = available_tools({proposal.parent.task_type for proposal in asked})
-        return await propose(asked, model, tools, at_once=at_once)
-    finally:
-        await model.aclose()
 
 
 def _known_verdicts(connection: Connection, round: str) -> dict[str, Verdict]:

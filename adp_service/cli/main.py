@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
+from adp_service.cli import dlq, doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -32,6 +32,7 @@ app.command("show")(show.show)
 app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)

@@ -18,11 +18,23 @@ class Sampling(Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
 
 
+class Account(Struct, frozen=True, kw_only=True):
+    """Whose call it is: what tokens and money are counted by. Each part may be empty."""
+
+    round: str = ""
+    task_id: str = ""
+    sample: int = 0
+    user: str = ""
+    stage: str = "episode"
+
+
 class Reply(Struct, frozen=True, kw_only=True):
     """One assistant message, raw, as the provider sent it (unknown keys kept), and what it cost.
 
     Its `content`, if any, is a string; its `tool_calls`, if any, are objects that each hold a `function`
-    object. What stands in that object is the model's doing and not checked.
+    object. What stands in that object is the model's doing and not checked. `cost_usd` is None where it is
+    unknown. `cached`: it was paid for before. `provider` and `model` are who answered, empty where that is
+    the model that was asked.
     """
 
     message: Message
@@ -30,6 +42,9 @@ class Reply(Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     cost_usd: float | None = None
     finish_reason: str = "stop"
+    cached: bool = False
+    provider: str = ""
+    model: str = ""
 
 
 class ChatModel(Protocol):

@@ -33,6 +33,7 @@ class Workbench:
 
     task: TaskSpec
     services: Services
+    model: ChatModel = None  # type: ignore[assignment]
     _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opening: asyncio.Task[Session] | None = None
@@ -40,10 +41,8 @@ class Workbench:
     _checkpoint: Checkpoint | None = None
     _deaths: int = 0
 
-    @property
-    def model(self) -> ChatModel:
-        """The model behind the agent."""
-        return self.services.model
+    def __post_init__(self) -> None:
+        self.model = self.model or self.services.model
 
     async def __aenter__(self) -> Workbench:
         return self

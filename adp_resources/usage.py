@@ -1,0 +1,89 @@
+"""The model calls of all processes in the platform's database: written in batches, summed by owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from adp_resources.database import Database, upsert
+from adp_resources.tables import llm_calls
+from runtimes.llm.ledger import Call, Spent
+
+_SUMS = (
+    sa.func.coalesce(sa.func.sum(llm_calls.c.prompt_tokens + llm_calls.c.completion_tokens), 0),
+    sa.func.coalesce(sa.func.sum(llm_calls.c.cost_usd), 0.0),
+    sa.func.count() - sa.func.count(llm_calls.c.cost_usd),
+)
+
+
+class Taken(NamedTuple):
+    """What one stage's calls of one model took."""
+
+    stage: str
+    provider: str
+    model: str
+    calls: int
+    spent: Spent
+
+
+class UsageTable:
+    """The ledger's store, and the reports over it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def write(self, calls: Sequence[Call]) -> None:
+        """Keep these calls; a call that is there already stays as it is."""
+        with self.database.begin() as connection:
+            upsert(connection, llm_calls, [_row(call) for call in calls], replace=False)
+
+    def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
+        """What the calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        query = sa.select(*_SUMS).where(llm_calls.c.at >= since)
+        if round is not None:
+            query = query.where(llm_calls.c.round == round)
+        if user is not None:
+            query = query.where(llm_calls.c.user_id == user)
+        with self.database.read() as connection:
+            return _spent(*connection.execute(query).one())
+
+    def by_stage(self, rounds: Iterable[str]) -> list[Taken]:
+        """What the calls of rounds took together, by stage, provider and model."""
+        who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)
+        query = (
+            sa.select(*who, sa.func.count(), *_SUMS)
+            .where(llm_calls.c.round.in_(list(rounds)))
+            .group_by(*who)
+            .order_by(*who)
+        )
+        with self.database.read() as connection:
+            return [
+                Taken(stage, provider, model, calls, _spent(*sums))
+                for stage, provider, model, calls, *sums in connection.execute(query)
+            ]
+
+
+def _spent(tokens: int, usd: float, unpriced: int) -> Spent:
+    return Spent(int(tokens), float(usd), int(unpriced))
+
+
+def _row(call: Call) -> dict[str, Any]:
+    account = call.account
+    return {
+        "attempt": call.attempt,
+        "number": call.number,
+        "round": account.round,
+        "task_id": account.task_id,
+        "sample": account.sample,
+        "stage": account.stage,
+        "user_id": account.user,
+        "provider": call.provider,
+        "model": call.model,
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "cost_usd": call.cost_usd,
+        "at": call.at,
+        "seconds": call.seconds,
+    }
