@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from adp_service.cli import dlq, doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
+from adp_service.cli import (
+    dlq,
+    doctor,
+    export,
+    import_gsm8k,
+    import_miniwob,
+    regrade,
+    replay,
+    run,
+    show,
+    status,
+    ui,
+)
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -30,6 +42,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
 app.command("replay")(replay.replay)
+app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
 app.add_typer(dlq.dlq, name="dlq")

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Message, Trajectory
 from runtimes.errors import ToolError, VerifierFault
 from runtimes.grading.base import VerifierKind
-from runtimes.llm.base import Sampling
+from runtimes.llm.base import Account, Sampling
 from runtimes.services import Services
 from runtimes.world import World
 
@@ -77,11 +77,15 @@ class Rubric(VerifierKind[RubricSpec]):
 
 async def _ask(spec: RubricSpec, trajectory: Trajectory, answer: str, services: Services) -> list[Finding]:
     """The judge's findings. Raises VerifierFault where it gives none, also when asked again."""
+    account = Account(
+        round=trajectory.round, task_id=trajectory.task_id, sample=trajectory.sample, stage="grading"
+    )
+    judge = services.model_for(account)
     messages = _question(spec, _task_of(trajectory), answer)
     fault = ""
     for _ in range(2):
         try:
-            reply = await services.model.complete(messages, sampling=Sampling(seed=0), schema=_schema())
+            reply = await judge.complete(messages, sampling=Sampling(seed=0), schema=_schema())
         except ToolError as error:
             raise VerifierFault(f"The judge could not be asked: {error}") from error
         text = str(reply.message.get("content") or "")
