@@ -327,7 +327,7 @@ def _pytest(module: str, names: dict[str, Any]) -> dict[str, Any]:
     for name in names.keys() - vars(builtins).keys():
         setattr(builtins, name, names[name])
     heard = _Reports()
-    plugins = ("cacheprovider", "faulthandler", "junitxml", "pastebin", "stepwise", "debugging")
+    plugins = ("cacheprovider", "faulthandler", "junitxml", "pastebin", "stepwise")
     options = ["-q", "-x", "--capture=sys", "--rootdir=.", *(f"-pno:{name}" for name in plugins), TEST_FILE]
     code = int(pytest.main(options, plugins=[heard]))
     return {"exit_code": code, "passed": heard.passed, "failed": heard.failed}
