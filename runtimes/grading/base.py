@@ -42,6 +42,13 @@ class VerifierKind(ABC, Generic[SpecT]):
     ) -> tuple[float, str]:
         """The reward, 0 to 1, and the reason in words."""
 
+    async def verdict(
+        self, spec: SpecT, trajectory: Trajectory, services: Services, world: World
+    ) -> tuple[float, str, bool]:
+        """As `grade`, and whether this very verdict rests on an opinion alone."""
+        reward, reason = await self.grade(spec, trajectory, services, world)
+        return reward, reason, self.judges(spec)
+
     def read(self, spec: dict[str, Any]) -> SpecT:
         """A task's `verifier.spec` as this kind has it. Raises InvalidTask naming the field at fault."""
         return read_part(spec, self.Spec, SPEC_PLACE)
@@ -114,10 +121,10 @@ async def grade(verifier: Verifier, trajectory: Trajectory, services: Services, 
     kind, spec = read_verifier(verifier)
     answer = trajectory.final_result
     if isinstance(answer, str) and len(answer) > MOST_ANSWER_CHARACTERS:
-        reward, reason = 0.0, f"the answer is longer than {MOST_ANSWER_CHARACTERS:,} characters"
-    else:
-        reward, reason = await kind.grade(spec, trajectory, services, world)
-    return _grade(verifier, kind.judges(spec), reward, reason)
+        reason = f"the answer is longer than {MOST_ANSWER_CHARACTERS:,} characters"
+        return _grade(verifier, 0.0, reason, judged=False)
+    reward, reason, judged = await kind.verdict(spec, trajectory, services, world)
+    return _grade(verifier, reward, reason, judged=judged)
 
 
 def tally(verifier: Verifier, samples: Sequence[Trajectory]) -> list[Grade] | str | None:
@@ -131,10 +138,10 @@ def tally(verifier: Verifier, samples: Sequence[Trajectory]) -> list[Grade] | st
     found = kind.tally(spec, samples)
     if isinstance(found, str):
         return found
-    return [_grade(verifier, kind.judges(spec), reward, reason) for reward, reason in found]
+    return [_grade(verifier, reward, reason, judged=kind.judges(spec)) for reward, reason in found]
 
 
-def _grade(verifier: Verifier, judged: bool, reward: float, reason: str) -> Grade:
+def _grade(verifier: Verifier, reward: float, reason: str, *, judged: bool) -> Grade:
     if not 0 <= reward <= 1:
         raise VerifierFault(f"The verifier {verifier.kind!r} gave a reward of {reward}, outside 0 to 1.")
     return Grade(verifier=verifier.kind, reward=reward, reason=well_formed(reason), judged=judged)

@@ -71,41 +71,44 @@ class _Composite(VerifierKind[PartsSpec]):
     def needs_world(self, spec: PartsSpec) -> bool:
         return any(kind.needs_world(own) for kind, own in map(Part.ready, spec.parts))
 
-    def _judging(self, spec: PartsSpec) -> list[bool]:
-        return [kind.judges(own) for kind, own in map(Part.ready, spec.parts)]
+    def judges(self, spec: PartsSpec) -> bool:
+        return any(kind.judges(own) for kind, own in map(Part.ready, spec.parts))
+
+    async def grade(
+        self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
+    ) -> tuple[float, str]:
+        reward, reason, _ = await self.verdict(spec, trajectory, services, world)
+        return reward, reason
 
 
 class AllOf(_Composite):
     """Every part gives the full reward; the first that does not decides. Put the judge last."""
 
-    def judges(self, spec: PartsSpec) -> bool:
-        return all(self._judging(spec))
-
-    async def grade(
+    async def verdict(
         self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
-    ) -> tuple[float, str]:
+    ) -> tuple[float, str, bool]:
+        all_judged = True
         for number, part in enumerate(spec.parts, start=1):
             kind, own = part.ready()
-            reward, reason = await kind.grade(own, trajectory, services, world)
+            reward, reason, judged = await kind.verdict(own, trajectory, services, world)
             if reward < 1:
-                return reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}"
-        return 1.0, f"all {len(spec.parts)} parts hold"
+                return reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}", judged
+            all_judged = all_judged and judged
+        return 1.0, f"all {len(spec.parts)} parts hold", all_judged
 
 
 class AnyOf(_Composite):
-    """One part gives the full reward; the first that does decides, else the best."""
+    """One part gives the full reward; the first that does decides, else the best. Put the judge last."""
 
-    def judges(self, spec: PartsSpec) -> bool:
-        return any(self._judging(spec))
-
-    async def grade(
+    async def verdict(
         self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
-    ) -> tuple[float, str]:
-        best = (-1.0, "")
+    ) -> tuple[float, str, bool]:
+        best = (-1.0, "", False)
         for number, part in enumerate(spec.parts, start=1):
             kind, own = part.ready()
-            reward, reason = await kind.grade(own, trajectory, services, world)
-            best = max(best, (reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}"))
+            reward, reason, judged = await kind.verdict(own, trajectory, services, world)
+            if reward > best[0]:
+                best = (reward, f"part {number} of {len(spec.parts)} ({part.kind}): {reason}", judged)
             if reward >= 1:
                 break
         return best
@@ -116,24 +119,21 @@ class Weighted(_Composite):
 
     Spec = WeightedSpec
 
-    def judges(self, spec: PartsSpec) -> bool:
-        """Whether the judges' parts alone could make it pass."""
-        weights = [part.weight for part in spec.parts]
-        judged = sum(weight for weight, judges in zip(weights, self._judging(spec), strict=True) if judges)
-        return judged / sum(weights) >= _passing(spec)
-
-    async def grade(
+    async def verdict(
         self, spec: PartsSpec, trajectory: Trajectory, services: Services, world: World
-    ) -> tuple[float, str]:
-        reached, said = 0.0, []
+    ) -> tuple[float, str, bool]:
+        """It is judged where the judges' parts alone could have made it pass."""
+        whole, reached, judges_share, said = sum(part.weight for part in spec.parts), 0.0, 0.0, []
         for number, part in enumerate(spec.parts, start=1):
             kind, own = part.ready()
-            reward, reason = await kind.grade(own, trajectory, services, world)
-            reached += reward * part.weight
+            reward, reason, judged = await kind.verdict(own, trajectory, services, world)
+            reached += reward * part.weight / whole
+            judges_share += judged * part.weight / whole
             said.append(f"part {number} ({part.kind}) {reward:g}: {reason}")
-        share = min(1.0, reached / sum(part.weight for part in spec.parts))
         # Sums of weights are off by a rounding, which should fail nobody.
-        return (1.0 if share >= _passing(spec) - 1e-9 else share), "; ".join(said)
+        passing = _passing(spec) - 1e-9
+        reward = 1.0 if reached >= passing else min(reached, 1.0)
+        return reward, "; ".join(said), judges_share >= passing
 
 
 def _passing(spec: PartsSpec) -> float:

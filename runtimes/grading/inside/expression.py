@@ -192,7 +192,7 @@ def _near(one: sympy.Expr, other: sympy.Expr) -> bool:
 def _settled(text: str) -> str:
     """A text in one spelling, without sizes of brackets, thousands separators and the name before a value."""
     plain = unicodedata.normalize("NFKC", text).strip().replace("\N{MINUS SIGN}", "-")
-    plain = _NAMED.sub("", _SIZES.sub("", plain)).strip()
+    plain = _NAMED.sub("", _SIZES.sub("", plain).replace("{,}", ",")).strip()
     return _THOUSANDS.sub("", plain)
 
 

@@ -227,7 +227,7 @@ MEDDLES = [
     ),
     Cheat(
         "is a plugin of pytest",
-        f"{WRONG}def pytest_runtest_call(item): pass\ndef pytest_collection_modifyitems(items): items.clear()",
+        f"{WRONG}def pytest_collection_modifyitems(items): items.clear()",
     ),
     Cheat("skips the tests", "import unittest\ndef mystery(n): raise unittest.SkipTest('no')"),
     Cheat(
