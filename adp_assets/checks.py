@@ -130,22 +130,7 @@ def all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
                 splits=no_leak,
                 verified=only_verified,
             ),
-            none_waits,
         ]
-
-
-@dg.asset_check(
-    asset="dead_letters", name="none_waits", description="No dead letter waits for a person's decision."
-)
-def none_waits(dead_letters: pl.DataFrame) -> dg.AssetCheckResult:
-    """A warning, as nothing that is made of the round is wrong."""
-    waiting = dead_letters.filter(pl.col("state") == "dead").height
-    return dg.AssetCheckResult(
-        passed=not waiting,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{waiting} wait: adp dlq list" if waiting else "none waits",
-        metadata={"waiting": waiting},
-    )
 
 
 DESCRIPTIONS = {

@@ -18,7 +18,7 @@ from adp_assets.checks import all_checks
 from adp_assets.curation.assets import dataset_release, training_dataset_asset
 from adp_assets.distillation.assets import essences_asset
 from adp_assets.execution.assets import trajectory_asset
-from adp_assets.execution.dead_letters import dead_letters_asset
+from adp_assets.execution.dead_letters import dead_letters_asset, none_waits
 from adp_assets.intake.assets import seed_tasks
 from adp_assets.mutation.assets import mutated_tasks
 from adp_resources.resources import resources
@@ -42,7 +42,7 @@ def build_defs(overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     job = round_job(kinds)
     return dg.Definitions(
         assets=[asset.map_asset_specs(_owned) for asset in assets],
-        asset_checks=all_checks(kinds),
+        asset_checks=[*all_checks(kinds), none_waits],
         jobs=[job, release_job(), dead_letters_job()],
         sensors=[next_round_sensor(kinds, job), inbox_sensor(job)],
         schedules=[daily_schedule(job)],

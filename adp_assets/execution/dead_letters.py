@@ -1,4 +1,4 @@
-"""The asset `dead_letters`: the episodes of all rounds that our own failures spoiled, as they stand."""
+"""The asset `dead_letters`: what our own failures spoiled in all rounds, and a check that none waits."""
 
 from collections import Counter
 
@@ -52,6 +52,20 @@ def dead_letters_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         return frame
 
     return dead_letters
+
+
+@dg.asset_check(
+    asset="dead_letters", name="none_waits", description="No dead letter waits for a person's decision."
+)
+def none_waits(dead_letters: pl.DataFrame) -> dg.AssetCheckResult:
+    """A warning, as nothing that is made of the round is wrong."""
+    waiting = dead_letters.filter(pl.col("state") == "dead").height
+    return dg.AssetCheckResult(
+        passed=not waiting,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{waiting} wait: adp dlq list" if waiting else "none waits",
+        metadata={"waiting": waiting},
+    )
 
 
 def _by_error(letters: list[DeadLetter]) -> dict[str, dict[str, int]]:
