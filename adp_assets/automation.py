@@ -14,10 +14,13 @@ from adp_assets.execution.assets import asset_name
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
 from adp_resources.resources import DatabaseResource
+from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.usage import UsageTable
 
 ROUND_JOB = "round"
 RELEASE_JOB = "release"
+DEAD_LETTERS_JOB = "dead_letters"
 EVENTS_A_TICK = 1_000
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -27,7 +30,7 @@ def round_job(task_types: tuple[str, ...]) -> Any:
     return dg.define_asset_job(
         ROUND_JOB,
         selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
-        | dg.AssetSelection.assets("essences", "mutated_tasks", "training_dataset"),
+        | dg.AssetSelection.assets("dead_letters", "essences", "mutated_tasks", "training_dataset"),
         description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
     )
 
@@ -38,6 +41,15 @@ def release_job() -> Any:
         RELEASE_JOB,
         selection=dg.AssetSelection.assets("dataset_release"),
         description="One dataset release over rounds.",
+    )
+
+
+def dead_letters_job() -> Any:
+    """The job that shows the dead letters as they stand."""
+    return dg.define_asset_job(
+        DEAD_LETTERS_JOB,
+        selection=dg.AssetSelection.assets("dead_letters"),
+        description="The dead letters as they stand; rounds and `adp dlq` run it, too.",
     )
 
 
@@ -104,7 +116,7 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
         requests: list[dg.RunRequest] = []
         refused: list[str] = []
         for name in state.ready:
-            reason = _why_not(name, rounds, database, values.max_round_cost_usd)
+            reason = _why_not(name, rounds, database, values)
             if reason:
                 refused.append(f"{name}: {reason}")
                 continue
@@ -228,9 +240,7 @@ def _rounds_in_progress(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}
 
 
-def _why_not(
-    name: str, rounds: Rounds, database: DatabaseResource, max_spend_usd: float | None
-) -> str | None:
+def _why_not(name: str, rounds: Rounds, database: DatabaseResource, values: Settings) -> str | None:
     planned: Round | None = rounds.get(name)
     if planned is None:
         return "it was never planned"
@@ -238,6 +248,16 @@ def _why_not(
         return "`adp run` drives it"
     if follower := rounds.follower(name):
         return f"{follower} follows already"
-    spent = database.journal().spent(link.name for link in rounds.chain(name))
+    if stopped := database.journal().why_stopped(name):
+        return f"it stopped before all was run: {stopped}"
+    spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
-    return may_follow(planned, pending=pending, spent_usd=spent, max_spend_usd=max_spend_usd)
+    return may_follow(
+        planned,
+        pending=pending,
+        spent_usd=spent.cost_usd,
+        max_spend_usd=values.max_round_cost_usd,
+        tokens=spent.tokens,
+        max_tokens=values.round_token_limit,
+        acceptance=database.journal().acceptance(name),
+    )

@@ -8,16 +8,19 @@ import time
 
 import msgspec
 
-from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, ModelRefused, VerifierFault
+from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory, Verifier
+from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
 from runtimes.services import Services
 from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
-GRADING_SECONDS = 120.0
-"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure."""
+GRADING_SECONDS = 300.0
+"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure.
+
+What an agent can make it wait for has to end before, with a reward of 0.
+"""
 
 
 async def perform(
@@ -25,7 +28,7 @@ async def perform(
 ) -> Trajectory:
     """The graded trajectory of one sample. Whatever goes wrong on our side is its outcome, not an exception.
 
-    Only ModelRefused is raised: no further try of any task could go better.
+    Only ModelRefused and BudgetSpent are raised: no further try of any task could go better.
     """
     trajectory = Trajectory(
         task_id=task.task_id,
@@ -39,13 +42,11 @@ async def perform(
         keep_page = task.verifier is not None and needs_last_page(task.verifier)
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
-            graded = trajectory.graded(await _verdict(task, trajectory, services, world))
-            if graded.success and world.trace is not None:
+            verified = await graded(task.verifier, trajectory, services, world)
+            if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return graded
-    except VerifierFault as error:
-        return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
-    except ModelRefused:
+            return verified
+    except (ModelRefused, BudgetSpent):
         raise
     except InfrastructureError as error:
         fault = error
@@ -61,16 +62,26 @@ async def perform(
     )
 
 
-async def _verdict(task: TaskSpec, trajectory: Trajectory, services: Services, world: World) -> Grade | None:
-    if task.verifier is None or not trajectory.finished:
-        return None
+async def graded(
+    verifier: Verifier | None, trajectory: Trajectory, services: Services, world: World
+) -> Trajectory:
+    """The trajectory with its verdict; unverified without a verifier, or where that one is at fault.
+
+    Raises InfrastructureError where nobody can say for a fault of ours.
+    """
+    if verifier is None or not trajectory.finished:
+        return trajectory.graded(None)
     if trajectory.error_type is not None:
         reason = f"the episode did not come to its end: {trajectory.error_message}"
-        return Grade(verifier=task.verifier.kind, reward=0.0, reason=reason)
+        return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
     try:
         async with asyncio.timeout(GRADING_SECONDS):
-            return await grade(task.verifier, trajectory, services, world)
+            return trajectory.graded(await grade(verifier, trajectory, services, world))
+    except VerifierFault as error:
+        return msgspec.structs.replace(
+            trajectory.graded(None), verifier=verifier.kind, grade_reason=str(error)
+        )
     except TimeoutError as error:
         raise InfrastructureError(
-            "timeout", f"The grader ({task.verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
+            "timeout", f"The grader ({verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
         ) from error
