@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
+from runtimes.llm.ledger import Limits
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
 from runtimes.llm.retry import RetryPolicy
 from runtimes.tools.permissions import Permission
@@ -113,6 +114,13 @@ class Settings(BaseSettings):
     model: str = ""
     chosen_model: str = ""
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
+    llm_prices: str = ""
+    round_token_limit: int | None = Field(None, ge=0)
+    user_token_limit: int | None = Field(None, ge=0)
+    task_token_limit: int | None = Field(None, ge=0)
+    enable_cache: bool = True
+    cache_ttl: float = Field(3600, gt=0)
+    redis_url: str = Field("", repr=False, pattern=r"^(rediss?://\S+)?$")
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
     llm_context_tokens: int | None = Field(None, ge=1024)
@@ -137,6 +145,15 @@ class Settings(BaseSettings):
     def synthesis_in_flight(self) -> int:
         """Questions to the model at once in distillation and mutation: a batch, or as many as episodes."""
         return max(self.synthesis_batch_size, self.max_concurrent_tasks)
+
+    def limits(self) -> Limits:
+        """The most tokens and money that model calls may take."""
+        return Limits(
+            round_tokens=self.round_token_limit,
+            round_usd=self.max_round_cost_usd,
+            user_tokens=self.user_token_limit,
+            episode_tokens=self.task_token_limit,
+        )
 
     def model_choice(self) -> ModelChoice:
         """The environment's word on models, in the order Gemini, DeepSeek, OpenAI, vLLM."""

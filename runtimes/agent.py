@@ -73,12 +73,13 @@ class Episode:
         self.start_page: WebRecord | None = None
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.cached_replies = 0
         self.cost_usd: float | None = None
 
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
         """Work until the task is complete, or out of steps or time, or the platform fails.
 
-        Raises ModelRefused: no other episode could go better.
+        Raises ModelRefused and BudgetSpent: no other episode could go better.
         """
         trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=time.time())
         clock = time.monotonic()
@@ -142,6 +143,8 @@ class Episode:
             "teacher": model.provider,
             "ended_by": self.ended_by,
         }
+        if self.cached_replies:
+            trajectory.metadata["cached_replies"] = self.cached_replies
         if self.nudged:
             trajectory.metadata["loop_nudges"] = self.nudged
         if self.missing_tools:
@@ -215,6 +218,7 @@ class Episode:
     def _count(self, reply: Reply) -> None:
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
+        self.cached_replies += reply.cached
         if reply.cost_usd is not None:
             self.cost_usd = (self.cost_usd or 0.0) + reply.cost_usd
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
-from runtimes.llm.base import Sampling
+from runtimes.llm.base import Account, Sampling
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.web.egress.guard import Guard
@@ -45,7 +45,10 @@ class AgentRuntime(Runtime):
         services = self.services
         tools, missing = services.toolbox.toolset(task.expected_tools, self.default_tools)
         async with AsyncExitStack() as stack:
-            bench = await stack.enter_async_context(Workbench(task, services))
+            account = Account(round=round, task_id=task.task_id, sample=sample, user=task.user)
+            bench = await stack.enter_async_context(
+                Workbench(task, services, model=services.model_for(account))
+            )
             if self.always_runs_code:
                 bench.prepare_session()
             episode = Episode(

@@ -85,8 +85,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, task_id=task_id, lineage=lineage)
 
     def for_agent(self) -> TaskSpec:
-        """The task as an agent's runtime may see it: without verifier, lineage and metadata."""
-        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata={})
+        """The task as an agent's runtime may see it: without verifier, lineage and metadata but its user."""
+        metadata = {"user_id": self.user} if self.user else {}
+        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata=metadata)
+
+    @property
+    def user(self) -> str:
+        """Whose task it is, as its metadata says; empty where nobody is named."""
+        return str(self.metadata.get("user_id") or "")
 
 
 def check_task_id(task_id: str) -> None:
@@ -190,10 +196,11 @@ class Trajectory(Struct, kw_only=True):
     """One episode: a task, executed once, with every step and the verdict.
 
     The first ten fields are the format other tools read. `outcome` says where the matter ended: it follows
-    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `prompt`
-    and `tools` are what the model was given first; `messages()` is the conversation, `requests()` what the
-    model was sent of it, which differ by `trims`. `extra` holds fields of foreign files that this version
-    does not know, so that reading and writing lose nothing.
+    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `surplus`
+    marks what was solved when as many as were asked for had been: kept, and in no dataset. `prompt` and
+    `tools` are what the model was given first; `messages()` is the conversation, `requests()` what the model
+    was sent of it, which differ by `trims`. `extra` holds fields of foreign files that this version does not
+    know, so that reading and writing lose nothing.
     """
 
     task_id: str
@@ -215,6 +222,7 @@ class Trajectory(Struct, kw_only=True):
     verifier: str = ""
     reward: float | None = None
     grade_reason: str = ""
+    surplus: bool = False
     teacher: str = ""
     model: str = ""
     sampling: dict[str, Any] = {}

@@ -93,3 +93,10 @@ class ModelRefused(InfrastructureError):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__("system_error", message, remedy)
+
+
+class BudgetSpent(PlatformError):
+    """A limit of a round's or a user's tokens or money is reached; the call that would pass it is not made.
+
+    Nobody's fault: the episode is given up as `cancelled`, its round stops and can be gone on with later.
+    """

@@ -14,7 +14,7 @@ from adp_assets.intake.frames import tasks_of
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.gates import Gates, Verdict
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, Proposal, proposals, propose
+from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, proposals, propose
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
@@ -24,7 +24,7 @@ from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
 from adp_resources.toolbox import toolbox_of
 from runtimes.contracts import Essence, TaskSpec
-from runtimes.llm.base import ChatModel
+from runtimes.llm.base import Account
 
 COLUMNS = {
     "task_id": pl.String(),
@@ -64,11 +64,15 @@ def mutated_tasks(
         operators(),
         values.mutations_per_essence,
     )
+    tools = toolbox_of(values, database.get()).names()
+    available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
+
+    async def run() -> list[Candidate]:
+        async with model.open(Account(round=context.partition_key, stage="mutation")) as chat:
+            return await propose(asked, chat, available, at_once=values.synthesis_in_flight)
+
     with failing_in_words(context):
-        chat = model.create()
-        at_once = values.synthesis_in_flight
-        tools = toolbox_of(values, database.get()).names()
-        proposed = run_stoppable(lambda: _propose(asked, chat, tools, at_once), cancelled(context))
+        proposed = run_stoppable(run, cancelled(context))
         verdicts = accept(database.get(), context.partition_key, proposed, tools)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
@@ -109,16 +113,6 @@ def accept(database: Database, round: str, proposed: list[Candidate], tools: lis
         pool.add(connection, accepted)
         upsert(connection, candidates_table, [_record(round, c, verdicts[c.task_id]) for c in new])
     return verdicts
-
-
-async def _propose(
-    asked: list[Proposal], model: ChatModel, tools: list[str], at_once: int
-) -> list[Candidate]:
-    try:
-        available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
-        return await propose(asked, model, available, at_once=at_once)
-    finally:
-        await model.aclose()
 
 
 def _known_verdicts(connection: Connection, round: str) -> dict[str, Verdict]:

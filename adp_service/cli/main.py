@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from adp_service.cli import (
+    dlq,
     doctor,
     export,
     import_gsm8k,
@@ -53,6 +54,7 @@ app.command("show")(show.show)
 app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
 app.add_typer(toolbox, name="tools")
 app.command("ui")(ui.ui)

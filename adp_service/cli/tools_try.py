@@ -14,7 +14,7 @@ from adp_resources.toolbox import mcp_rules
 from adp_service.cli.output import console
 from adp_service.cli.tools import NAME, Shelf
 from adp_service.platform import Platform
-from runtimes.agent import parse_arguments
+from runtimes.calls import parse_arguments
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError, ToolError
 from runtimes.llm.providers import BUILTIN
