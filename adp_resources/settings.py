@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -15,6 +15,7 @@ from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
 from runtimes.llm.retry import RetryPolicy
 from runtimes.tools.permissions import Permission
+from sandbox.addresses import EgressPolicy
 
 
 def _megabytes(value: object) -> object:
@@ -25,9 +26,20 @@ def _megabytes(value: object) -> object:
 
 def _words(value: object) -> object:
     """`a, b` and `a b` are both a list."""
-    return (
-        tuple(re.split(r"[\s,]+", value.strip())) if isinstance(value, str) and value.strip() else value or ()
-    )
+    if isinstance(value, str):
+        return tuple(re.split(r"[\s,]+", value.strip())) if value.strip() else ()
+    return value or ()
+
+
+def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what names no host here, where it can be mended, and not in each episode that asks for it."""
+    EgressPolicy(allow_private=entries)
+    return entries
+
+
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    EgressPolicy(entries)
+    return entries
 
 
 def _secrets(value: object) -> object:
@@ -43,6 +55,8 @@ def _secrets(value: object) -> object:
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
+PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
 class Settings(BaseSettings):
@@ -75,7 +89,7 @@ class Settings(BaseSettings):
     sandbox_backend: str = "auto"
     sandbox_minimum: Words = ()
     sandbox_cgroup: str = ""
-    sandbox_allow_private: Words = ()
+    sandbox_allow_private: PrivateHosts = ()
     task_timeout: int = Field(300, ge=1)
     start_url: str = "https://www.google.com"
     web_screenshots: bool = True
@@ -83,13 +97,13 @@ class Settings(BaseSettings):
     web_observation: Literal["full", "diff"] = "full"
     web_memory_mb: Megabytes | None = Field(None, ge=256)
     web_recycle_episodes: int = Field(200, ge=1)
-    web_allow_private: Words = ()
+    web_allow_private: PrivateHosts = ()
     search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
     tool_permission: Permission = "user"
     skills_dir: Path = Path("skills")
     mcp_allowed_commands: Words = ()
-    mcp_allowed_hosts: Words = ()
+    mcp_allowed_hosts: Hosts = ()
     mcp_secrets: Secrets = Field({}, repr=False)
 
     gemini_api_key: str = Field("", repr=False)
@@ -175,4 +189,4 @@ def _in_words(fault: ErrorDetails) -> str:
     place = ".".join(map(str, fault["loc"])).upper()
     known = Settings.model_fields.get(name)
     got = f" (got {fault['input']!r})" if known is None or known.repr else ""
-    return f"{place}: {fault['msg']}{got}"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}{got}"

@@ -30,7 +30,10 @@ logged() {
 
 # The path is part of it because a virtual environment's scripts hold the path they were made for.
 fingerprint() {
-    { printf '%s\n' "$root" && cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh "$npm_folder"/package-lock.json; } | sha256sum | cut -d ' ' -f 1
+    {
+        printf '%s\n' "$root"
+        cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh "$npm_folder"/package-lock.json
+    } | sha256sum | cut -d ' ' -f 1
 }
 
 is_current() {

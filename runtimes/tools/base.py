@@ -37,11 +37,13 @@ MAX_DEATHS = 3
 class Workbench:
     """What one episode works with: a sandbox session and a browser page, each opened when first needed.
 
+    `unavailable` are the tools that failed it by no doing of the agent's.
     Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
     """
 
     task: TaskSpec
     services: Services
+    unavailable: set[str] = field(default_factory=set)
     _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _kept_stack: AsyncExitStack = field(default_factory=AsyncExitStack)

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from runtimes.breaker import Breaker
+from runtimes.builtin import ReasoningRuntime
+from runtimes.contracts import Verifier
 from runtimes.errors import ToolError, ToolUnavailable
+from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.tools.base import Tool, ToolFunction, Workbench, parameters
 from runtimes.tools.call import call_tool
-from tests.runtimes.scripted import code_task
+from runtimes.tools.toolbox import Toolbox
+from tests.runtimes.scripted import ScriptedModel, call, code_task, finishes, reasoning_task, says, services
 
 
 def tool(function: ToolFunction, **fields: Any) -> Tool:
@@ -32,6 +36,21 @@ async def answers(bench: Workbench, /, **arguments: Any) -> str:
     return f"it rains {arguments}"
 
 
+async def down(bench: Workbench, /, **arguments: Any) -> str:
+    raise ToolUnavailable("network_error", "The weather station does not answer.")
+
+
+class Stocked(Toolbox):
+    """A toolbox with a tool more, as an entry point would add it."""
+
+    def __init__(self, more: Tool) -> None:
+        super().__init__()
+        self.more = more
+
+    def all(self) -> dict[str, tuple[Tool, ...]]:
+        return {**super().all(), self.more.name: (self.more,)}
+
+
 async def test_arguments_may_have_any_name() -> None:
     odd = {"bench": 1, "self": 2, "not an identifier": 3}
     assert await call_tool(tool(answers), workbench(), odd) == f"it rains {odd}"
@@ -46,11 +65,11 @@ async def test_a_call_that_takes_longer_than_its_tools_limit_is_the_tools_failur
 async def test_a_cancellation_is_no_timeout_and_counts_as_no_failure() -> None:
     bench = workbench()
     for _ in range(6):
-        call = asyncio.create_task(call_tool(tool(waits, timeout=60.0), bench, {}))
+        waiting = asyncio.create_task(call_tool(tool(waits, timeout=60.0), bench, {}))
         await asyncio.sleep(0)
-        call.cancel()
-        await asyncio.wait([call])
-        assert call.cancelled()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert waiting.cancelled()
     assert bench.services.toolbox.breaker(tool(waits)).state == "closed"
 
 
@@ -107,3 +126,19 @@ async def test_what_a_tool_keeps_is_made_once_and_closed_with_the_episode() -> N
         assert [await call_tool(tool(counts), bench, {}) for _ in range(2)] == ["1", "2"]
         assert closed == []
     assert closed == ["session"]
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("42", "solved"), ("41", "infrastructure_error")])
+async def test_a_task_that_is_not_solved_while_a_tool_was_down_had_no_fair_try(
+    answer: str, outcome: str
+) -> None:
+    model = ScriptedModel(says(None, call("weather")), finishes(answer))
+    verifier = Verifier("exact", {"expected": "42"})
+    task = reasoning_task(expected_tools=["weather"], verifier=verifier)
+    async with services(model) as opened:
+        opened.toolbox = Stocked(tool(down))
+        trajectory = await perform(task, ReasoningRuntime(opened), opened, sample=0, round="r")
+    assert trajectory.outcome == outcome
+    assert trajectory.metadata["unavailable_tools"] == ["weather"]
+    if outcome != "solved":
+        assert "tools failed meanwhile: weather" in str(trajectory.error_message)

@@ -122,9 +122,10 @@ async def test_one_that_fails_tells_why_and_one_that_lacks_what_it_needs_counts_
 async def test_one_that_takes_too_long_is_ended_and_the_files_stay(tmp_path: Path, bench: Workbench) -> None:
     await operate_on_files(bench, "write", "kept", "x")
     skill = read_skill(make(tmp_path, "entry_point: run.py\ntimeout: 0.2", "import time; time.sleep(60)"))
-    with pytest.raises(ToolUnavailable, match=r"greet took longer than 0.2 s") as late:
+    with pytest.raises(ToolError, match=r"greet took longer than 0.2 s") as late:
         await use(skill, bench)
     assert late.value.error_type == "timeout"
+    assert not bench.unavailable  # it was given too much to do, which is the agent's doing
     assert await operate_on_files(bench, "read", "kept") == "x"
 
 
