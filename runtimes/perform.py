@@ -40,6 +40,12 @@ async def perform(
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
             graded = trajectory.graded(await _verdict(task, trajectory, services, world))
+            if graded.outcome == "unsolved" and (lost := graded.metadata.get("unavailable_tools")):
+                raise InfrastructureError(
+                    "system_error",
+                    f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
+                    "See `adp tools test`.",
+                )
             if graded.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
             return graded
