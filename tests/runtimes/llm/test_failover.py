@@ -180,11 +180,28 @@ async def test_alone_a_provider_that_never_answered_is_told_at_once() -> None:
     assert len(servers[0].requests) == 3
 
 
-@pytest.mark.parametrize("reply", [hangs, refuses(429)])
-async def test_a_call_ends_at_its_deadline_with_all_its_tries(reply: Replying) -> None:
+@pytest.mark.parametrize(
+    ("reply", "told"), [(hangs, ""), (refuses(429, "Slow."), "last faults were gemini: HTTP 429: Slow.*")]
+)
+async def test_a_call_ends_at_its_deadline_with_all_its_tries(reply: Replying, told: str) -> None:
     async with providers([reply], deadline=0.2) as (_, model):
-        with pytest.raises(ModelUnavailable, match=r"No reply within 0\.2 s from gemini.*LLM_DEADLINE"):
+        with pytest.raises(
+            ModelUnavailable, match=rf"No reply within 0\.2 s from gemini.*{told}LLM_DEADLINE"
+        ):
             await model.complete(ASK)
+
+
+async def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
+    async with providers([refuses(429, Retry_After="3600")], deadline=1800.0) as (_, model):
+        with pytest.raises(OutOfOrder, match="rate limited for long, to be tried again in"):
+            await model.complete(ASK)
+
+
+async def test_a_long_rate_limit_is_failed_over() -> None:
+    async with providers([refuses(429, Retry_After="3600")], [gives(GOOD)]) as (servers, model):
+        replies = [await model.complete(ASK) for _ in range(3)]
+    assert {reply.provider for reply in replies} == {"deepseek"}
+    assert len(servers[0].requests) == 1
 
 
 async def test_a_deadline_of_the_caller_is_not_taken_for_ours() -> None:

@@ -84,14 +84,14 @@ class Crowd:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-async def test_the_limit_grows_with_every_answer_until_the_first_refusal_halves_it() -> None:
+async def test_the_limit_grows_by_a_quarter_a_round_until_the_first_refusal_halves_it() -> None:
     crowd = Crowd(Pace(), 400)
     await settled()
     assert len(crowd.inside) == FIRST_LIMIT
-    await crowd.answer(8)
-    assert crowd.pace.limit == len(crowd.inside) == FIRST_LIMIT + 8
+    await crowd.answer(FIRST_LIMIT)
+    assert crowd.pace.limit == len(crowd.inside) == FIRST_LIMIT * 5 // 4
     await crowd.refuse()
-    assert crowd.pace.limit == (FIRST_LIMIT + 8 - 1) // 2
+    assert crowd.pace.limit == (FIRST_LIMIT * 5 // 4 - 1) // 2
     await crowd.leave()
 
 
