@@ -151,7 +151,7 @@ async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_b
     calls = assistant(None, [tool_call("f", "{}")])
     answer = completion(calls, prompt_tokens=1, completion_tokens=1)
     async with providers([DOWN, DOWN, DOWN, gives(GOOD)], [gives(answer)], open_seconds=0.0) as (
-        servers,
+        _,
         model,
     ):
         reply = await model.complete(ASK)
