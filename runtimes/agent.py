@@ -168,9 +168,8 @@ class Episode:
         try:
             reply = await self._complete(conversation)
         except ToolError as error:
-            if error.error_class != CONTEXT_LENGTH:
+            if error.error_class != CONTEXT_LENGTH or not conversation.shrink(turn):
                 raise
-            conversation.shrink(turn)
             reply = await self._complete(conversation)
         conversation.counted(reply.prompt_tokens)
         return reply

@@ -105,5 +105,6 @@ class Record:
 
 def thought_of(message: Message) -> str:
     """What the model said beside its calls: its reasoning where the provider gives it, then its text."""
-    parts = [message.get("reasoning_content") or "", message.get("content") or ""]
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    parts = [reasoning, message.get("content")]
     return "\n\n".join(part for part in parts if isinstance(part, str) and part)
