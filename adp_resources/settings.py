@@ -39,6 +39,11 @@ def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    EgressPolicy(entries)
+    return entries
+
+
 def _secrets(value: object) -> object:
     """A JSON object; what is none is not shown, as it holds secrets."""
     if not isinstance(value, str) or not value.strip():
@@ -52,6 +57,7 @@ def _secrets(value: object) -> object:
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
@@ -100,7 +106,7 @@ class Settings(BaseSettings):
     tool_permission: Permission = "user"
     skills_dir: Path = Path("skills")
     mcp_allowed_commands: Words = ()
-    mcp_allowed_hosts: Words = ()
+    mcp_allowed_hosts: Hosts = ()
     mcp_secrets: Secrets = Field({}, repr=False)
 
     gemini_api_key: str = Field("", repr=False)
