@@ -1,9 +1,11 @@
 """A small program between us and an MCP server that runs here: it leaves nothing of the server behind.
 
 Run as `python -I -S guard.py FOLDER PARENT_PID PROGRAM ARGUMENT...`. The server gets this program's standard
-streams and a session of its own. Once it has ended, or this program is told to (SIGTERM), or the parent has
-died, every process that the server started is killed, whatever session it hides in, and FOLDER is removed.
-It exits as the server did. Standard library only, and no package around it: it must start at once.
+input and error and a session of its own; its output is passed on, as whoever reads it holds a message in
+memory until its end: one longer than MAX_MESSAGE_BYTES ends the server. Once that has ended, or this program
+is told to (SIGTERM), or the parent has died, every process that the server started is killed, whatever
+session it hides in, and FOLDER is removed. It exits as the server did. Standard library only, and no package
+around it: it must start at once.
 """
 
 import ctypes
@@ -16,6 +18,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+
+MAX_MESSAGE_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 16
 
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
@@ -39,12 +44,14 @@ def main(folder: str, parent: int, command: list[str]) -> int:
         # The signal follows the thread that starts a process: this program has only one.
         server = subprocess.Popen(
             command,
+            stdout=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=lambda: _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
         )
-        _let_go_of_streams()
+        assert server.stdout is not None
+        _let_go_of(0)  # when the server closes it, the other end is to notice
         try:
-            if _ended_before(parent, server.pid):
+            if _pass_on(server.stdout.fileno(), parent, server.pid):
                 status = server.wait()
         except Told:
             with suppress(subprocess.TimeoutExpired, ProcessLookupError):
@@ -64,24 +71,41 @@ def _tell(_signal: int, _frame: object) -> None:
     raise Told
 
 
-def _let_go_of_streams() -> None:
-    """Leave the streams to the server alone: when it closes one, the other end is to notice."""
+def _let_go_of(stream: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
+    os.dup2(nothing, stream)
     os.close(nothing)
 
 
-def _ended_before(parent: int, server: int) -> bool:
-    """Wait for one of the two to end; whether the server did."""
-    deaths = select.poll()
+def _pass_on(output: int, parent: int, server: int) -> bool:
+    """Pass the output on until one of the two ends; whether the server did, and by itself."""
+    waited = select.poll()
     ends = os.pidfd_open(server)
-    deaths.register(ends, select.POLLIN)
+    waited.register(ends, select.POLLIN)
+    waited.register(output, select.POLLIN)
     try:
-        deaths.register(os.pidfd_open(parent), select.POLLIN)
+        waited.register(os.pidfd_open(parent), select.POLLIN)
     except ProcessLookupError:
         return False
-    return any(descriptor == ends for descriptor, _ in deaths.poll())
+    length = 0
+    while True:
+        ready = {descriptor for descriptor, _ in waited.poll()}
+        if output not in ready:
+            return ends in ready
+        data = os.read(output, _CHUNK_BYTES)
+        if not data:
+            waited.unregister(output)
+            _let_go_of(1)
+        _, end, rest = data.rpartition(b"\n")
+        length = len(rest) if end else length + len(rest)
+        if length > MAX_MESSAGE_BYTES:
+            print(f"It wrote a message of more than {MAX_MESSAGE_BYTES >> 20} MB.", file=sys.stderr)
+            return False
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except BrokenPipeError:
+            return False
 
 
 def _end_all() -> None:

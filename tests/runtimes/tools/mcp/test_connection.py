@@ -152,6 +152,14 @@ async def test_a_long_answer_is_cut_in_the_middle_and_the_cut_is_marked() -> Non
     assert len(text) < 10_000
 
 
+async def test_a_message_without_an_end_ends_the_server_before_it_fills_our_memory() -> None:
+    async with toolbox(unruly()) as box, workbench(box) as bench:
+        pid = pid_in(await call(bench, "whoami"))
+        with pytest.raises(ToolUnavailable, match="It wrote a message of more than 16 MB"):
+            await call(bench, "flood")
+        assert await ended(pid)
+
+
 async def test_what_the_server_calls_wrong_is_the_agents_error_and_opens_no_breaker() -> None:
     async with toolbox(unruly()) as box, workbench(box) as bench:
         for _ in range(8):
