@@ -1,11 +1,13 @@
 """A small program between us and an MCP server that runs here: it leaves nothing of the server behind.
 
 Run as `python -I -S guard.py FOLDER PARENT_PID PROGRAM ARGUMENT...`. The server gets this program's standard
-input and error and a session of its own; its output is passed on, as whoever reads it holds a message in
-memory until its end: one longer than MAX_MESSAGE_BYTES ends the server. Once that has ended, or this program
-is told to (SIGTERM), or the parent has died, every process that the server started is killed, whatever
-session it hides in, and FOLDER is removed. It exits as the server did. Standard library only, and no package
-around it: it must start at once.
+input and error and a session of its own. Of its output messages are passed on; what it says besides goes to
+the standard error. Whoever reads a message holds it in memory until its end, so one longer than
+MAX_MESSAGE_BYTES ends the server.
+
+Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that the
+server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
+Standard library only, and no package around it: it must start at once.
 """
 
 import ctypes
@@ -87,7 +89,7 @@ def _pass_on(output: int, parent: int, server: int) -> bool:
         waited.register(os.pidfd_open(parent), select.POLLIN)
     except ProcessLookupError:
         return False
-    length = 0
+    lines = Lines()
     while True:
         ready = {descriptor for descriptor, _ in waited.poll()}
         if output not in ready:
@@ -96,16 +98,37 @@ def _pass_on(output: int, parent: int, server: int) -> bool:
         if not data:
             waited.unregister(output)
             _let_go_of(1)
-        _, end, rest = data.rpartition(b"\n")
-        length = len(rest) if end else length + len(rest)
-        if length > MAX_MESSAGE_BYTES:
-            print(f"It wrote a message of more than {MAX_MESSAGE_BYTES >> 20} MB.", file=sys.stderr)
+        if not lines.take(data):
             return False
+
+
+class Lines:
+    """What the server writes, line by line: messages go on, other talk goes to standard error."""
+
+    def __init__(self) -> None:
+        self._stream = 1
+        self._length = 0
+
+    def take(self, data: bytes) -> bool:
+        """Write `data` where it belongs; whether more may come."""
+        *whole, rest = data.split(b"\n")
+        return all(self._write(line + b"\n") for line in whole) and self._write(rest)
+
+    def _write(self, part: bytes) -> bool:
+        if not self._length:
+            self._stream = 1 if part.lstrip()[:1] in (b"{", b"[") else 2
+        self._length += len(part)
+        if self._length > MAX_MESSAGE_BYTES:
+            print(f"\nIt wrote a message of more than {MAX_MESSAGE_BYTES >> 20} MB.", file=sys.stderr)
+            return False
+        if part.endswith(b"\n"):
+            self._length = 0
         try:
-            while data:
-                data = data[os.write(1, data) :]
+            while part:
+                part = part[os.write(self._stream, part) :]
         except BrokenPipeError:
             return False
+        return True
 
 
 def _end_all() -> None:

@@ -52,6 +52,7 @@ def big(characters: int) -> str:
 
 def flood() -> str:
     """Write a message without an end."""
+    sys.stdout.write("{")
     while True:
         sys.stdout.write("x" * (1 << 20))
 
