@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from runtimes.tools.mcp.guard import MAX_MESSAGE_BYTES
+from runtimes.tools.mcp.servers import MAX_MESSAGE_BYTES
 from sandbox.addresses import EgressPolicy
 from sandbox.lookups import SystemLookups
 

@@ -1,12 +1,12 @@
 """A small program between us and an MCP server that runs here: it leaves nothing of the server behind.
 
-Run as `python -I -S guard.py FOLDER PARENT_PID PROGRAM ARGUMENT...`. The server gets this program's standard
-input and error and a session of its own. Of its output messages are passed on; what it says besides goes to
-the standard error. Whoever reads a message holds it in memory until its end, so one longer than
-MAX_MESSAGE_BYTES ends the server.
+Run as `python -I -S guard.py FOLDER PARENT_PID MOST_BYTES PROGRAM ARGUMENT...`. The server gets this
+program's standard input and error and a session of its own. Of its output messages are passed on; what it
+says besides goes to the standard error. Whoever reads a message holds it in memory until its end, so one
+longer than MOST_BYTES ends the server.
 
-Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that the
-server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
+Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that
+the server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
 Standard library only, and no package around it: it must start at once.
 """
 
@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-MAX_MESSAGE_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 16
 
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -30,16 +29,45 @@ _GRACE_SECONDS = 0.5
 _END_SECONDS = 3.0
 _PAUSE_SECONDS = 0.01
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+class Lines:
+    """What the server writes, line by line: messages go on, other talk goes to standard error."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._stream = 1
+        self._length = 0
+
+    def take(self, data: bytes) -> bool:
+        """Write `data` where it belongs; whether more may come."""
+        *whole, rest = data.split(b"\n")
+        return all(self._write(line + b"\n") for line in whole) and self._write(rest)
+
+    def _write(self, part: bytes) -> bool:
+        if not self._length:
+            self._stream = 1 if part.lstrip()[:1] in (b"{", b"[") else 2
+        self._length += len(part)
+        if self._length > self._most:
+            print(f"\nIt wrote a message of more than {self._most >> 20} MB.", file=sys.stderr)
+            return False
+        if part.endswith(b"\n"):
+            self._length = 0
+        try:
+            while part:
+                part = part[os.write(self._stream, part) :]
+        except BrokenPipeError:
+            return False
+        return True
 
 
 class Told(Exception):
     """SIGTERM came."""
 
 
-def main(folder: str, parent: int, command: list[str]) -> int:
+def main(folder: str, parent: int, most: int, command: list[str]) -> int:
     """Run the server to its end; its exit code, 128 and the signal where one ended it."""
-    _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it leaves behind becomes ours, and so can be found
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it leaves behind becomes ours, and so can be found
     status = 1
     try:
         signal.signal(signal.SIGTERM, _tell)
@@ -48,17 +76,19 @@ def main(folder: str, parent: int, command: list[str]) -> int:
             command,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=lambda: _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
+            preexec_fn=lambda: prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
         )
         assert server.stdout is not None
         _let_go_of(0)  # when the server closes it, the other end is to notice
         try:
-            if _pass_on(server.stdout.fileno(), parent, server.pid):
+            if _pass_on(server.stdout.fileno(), Lines(most), parent, server.pid):
                 status = server.wait()
         except Told:
             with suppress(subprocess.TimeoutExpired, ProcessLookupError):
                 server.terminate()
                 status = server.wait(_GRACE_SECONDS)
+    except Told:
+        pass  # before there was a server
     except OSError as error:
         print(f"{command[0]} does not start: {error.strerror}.", file=sys.stderr)
         status = 127
@@ -79,7 +109,7 @@ def _let_go_of(stream: int) -> None:
     os.close(nothing)
 
 
-def _pass_on(output: int, parent: int, server: int) -> bool:
+def _pass_on(output: int, lines: Lines, parent: int, server: int) -> bool:
     """Pass the output on until one of the two ends; whether the server did, and by itself."""
     waited = select.poll()
     ends = os.pidfd_open(server)
@@ -89,7 +119,6 @@ def _pass_on(output: int, parent: int, server: int) -> bool:
         waited.register(os.pidfd_open(parent), select.POLLIN)
     except ProcessLookupError:
         return False
-    lines = Lines()
     while True:
         ready = {descriptor for descriptor, _ in waited.poll()}
         if output not in ready:
@@ -100,35 +129,6 @@ def _pass_on(output: int, parent: int, server: int) -> bool:
             _let_go_of(1)
         if not lines.take(data):
             return False
-
-
-class Lines:
-    """What the server writes, line by line: messages go on, other talk goes to standard error."""
-
-    def __init__(self) -> None:
-        self._stream = 1
-        self._length = 0
-
-    def take(self, data: bytes) -> bool:
-        """Write `data` where it belongs; whether more may come."""
-        *whole, rest = data.split(b"\n")
-        return all(self._write(line + b"\n") for line in whole) and self._write(rest)
-
-    def _write(self, part: bytes) -> bool:
-        if not self._length:
-            self._stream = 1 if part.lstrip()[:1] in (b"{", b"[") else 2
-        self._length += len(part)
-        if self._length > MAX_MESSAGE_BYTES:
-            print(f"\nIt wrote a message of more than {MAX_MESSAGE_BYTES >> 20} MB.", file=sys.stderr)
-            return False
-        if part.endswith(b"\n"):
-            self._length = 0
-        try:
-            while part:
-                part = part[os.write(self._stream, part) :]
-        except BrokenPipeError:
-            return False
-        return True
 
 
 def _end_all() -> None:
@@ -166,4 +166,4 @@ def _all_processes() -> Iterator[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))
