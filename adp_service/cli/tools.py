@@ -57,11 +57,13 @@ def show_tool(name: NAME) -> None:
     shelf = Shelf(Platform({}))
     tools = shelf.tools(name)
     row = shelf.rows.get(name)
+    ruling = shelf.toolbox.rulings.get(name)
+    reason = f": {ruling.reason}" if ruling is not None and ruling.reason else ""
     fields(
         {
             "name": name,
             "type": shelf.kind(name),
-            "state": shelf.state(name, tools),
+            "state": f"{shelf.state(name, tools)}{reason}",
             **({"endpoint": row.endpoint, "id": row.id} if row is not None else {}),
         }
     )

@@ -58,6 +58,9 @@ def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     refused = adp("tools", "test", "unruly__refuse", '{"reason": "no such city"}')
     assert (refused.code, "no such city" in refused.said) == (1, True)
 
+    assert "Switched unruly__big off" in adp("tools", "remove", "unruly__big").output
+    assert "is on, for tasks" in adp("tools", "register", "unruly__big").output
+
     assert adp("tools", "remove", "unruly").output == "Removed unruly (MCP).\n"
     gone = adp("tools", "show", "unruly")
     assert (gone.code, "There is no tool 'unruly'." in gone.said) == (1, True)
