@@ -12,7 +12,7 @@ from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
-from adp_resources.settings import Settings
+from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import ChatModel
@@ -68,7 +68,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def create(self) -> LocalFanOut:
         settings = self.settings.get()
-        log_to_file(settings.output / "logs", settings.log_level)
+        log_to_file(settings.output / "logs", settings.log_level, secret_redactor(settings))
         return LocalFanOut(
             services=self.services,
             journal=self.database.journal(),
@@ -98,6 +98,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             limits=Limits(memory_mb=settings.memory_limit),
             search_url=settings.search_url,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
+            redactor=secret_redactor(settings),
         )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
 from runtimes.llm.retry import RetryPolicy
+from runtimes.secrets import Redactor, secret_values
 
 
 def _megabytes(value: object) -> object:
@@ -123,6 +126,16 @@ class Settings(BaseSettings):
             teacher_error_rate=self.teacher_error_rate,
             retry=RetryPolicy(self.llm_retries, self.llm_retry_initial_seconds),
         )
+
+
+def secret_redactor(settings: Settings | None = None) -> Redactor:
+    """What takes the secrets of the environment, of `.env` and of these settings out of what is written."""
+    root = settings.project_root if settings is not None else project_root()
+    written = {name: value or "" for name, value in dotenv_values(root / ".env", interpolate=False).items()}
+    given = {name.upper(): str(value) for name, value in (settings or ())}
+    return Redactor(
+        secret for source in (given, written, os.environ) for secret in set(secret_values(source))
+    )
 
 
 def project_root(start: Path | None = None) -> Path:

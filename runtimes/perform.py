@@ -23,8 +23,9 @@ GRADING_SECONDS = 120.0
 async def perform(
     task: TaskSpec, runtime: Runtime, services: Services, *, sample: int, round: str
 ) -> Trajectory:
-    """The graded trajectory of one sample. Whatever goes wrong on our side is its outcome, not an exception.
+    """The graded trajectory of one sample, without secrets, which only the verdict was allowed to see.
 
+    Whatever goes wrong on our side is its outcome, not an exception.
     Only ModelRefused is raised: no further try of any task could go better.
     """
     trajectory = Trajectory(
@@ -35,16 +36,18 @@ async def perform(
         sample=sample,
         created_at=time.time(),
     )
+    redactor = services.redactor
     try:
         keep_page = task.verifier is not None and needs_last_page(task.verifier)
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
+            redactor = redactor.knowing(world.session)
             graded = trajectory.graded(await _verdict(task, trajectory, services, world))
             if graded.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return graded
+            return redactor.json(graded)
     except VerifierFault as error:
-        return msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error))
+        return redactor.json(msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error)))
     except ModelRefused:
         raise
     except InfrastructureError as error:
@@ -52,13 +55,14 @@ async def perform(
     except Exception as error:
         log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
         fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
-    return msgspec.structs.replace(
+    failed = msgspec.structs.replace(
         trajectory,
         outcome="infrastructure_error",
         success=False,
         error_type=fault.error_type,
         error_message=str(fault),
     )
+    return redactor.json(failed)
 
 
 async def _verdict(task: TaskSpec, trajectory: Trajectory, services: Services, world: World) -> Grade | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtimes.llm.base import ChatModel
+from runtimes.secrets import Redactor
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
 
@@ -17,7 +18,7 @@ class Services:
 
     `limits` hold for every run of an episode's code, `seed` is what sampling seeds derive from. `search_url`
     is where `web_search` asks; empty where nobody set one up. `traces` is the folder that keeps the browser's
-    traces of episodes not solved; None where none are taken.
+    traces of episodes not solved; None where none are taken. `redactor` knows what no trajectory may hold.
     """
 
     model: ChatModel
@@ -27,6 +28,7 @@ class Services:
     seed: int = 0
     search_url: str = ""
     traces: Path | None = None
+    redactor: Redactor = field(default_factory=Redactor)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:

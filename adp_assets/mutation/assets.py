@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -21,10 +22,12 @@ from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
 from adp_resources.database import Database, upsert
 from adp_resources.resources import DatabaseResource, ModelResource
+from adp_resources.settings import secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
 from runtimes.contracts import Essence, TaskSpec
 from runtimes.llm.base import ChatModel
+from runtimes.secrets import Redactor
 from runtimes.tools.registry import grants
 
 COLUMNS = {
@@ -68,7 +71,8 @@ def mutated_tasks(
     with failing_in_words(context):
         chat = model.create()
         at_once = values.synthesis_in_flight
-        proposed = run_stoppable(lambda: _propose(asked, chat, at_once), cancelled(context))
+        made = run_stoppable(lambda: _propose(asked, chat, at_once), cancelled(context))
+        proposed = without_secrets(made, secret_redactor(values))
         verdicts = accept(database.get(), context.partition_key, proposed)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
@@ -84,6 +88,14 @@ def mutated_tasks(
         }
     )
     return frame
+
+
+def without_secrets(candidates: list[Candidate], redactor: Redactor) -> list[Candidate]:
+    """What a model said may repeat what it was called with."""
+    return [
+        replace(candidate, task=redactor.json(candidate.task), reason=redactor.text(candidate.reason))
+        for candidate in candidates
+    ]
 
 
 def accept(database: Database, round: str, proposed: list[Candidate]) -> dict[str, Verdict]:

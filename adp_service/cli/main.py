@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from adp_resources.settings import secret_redactor
 from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
@@ -82,4 +83,4 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
 
 def _show_traceback() -> None:
     if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exc()
+        sys.stderr.write(secret_redactor().text(traceback.format_exc()))
