@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
-from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
+from runtimes.llm.catalog import ROWS, TABLE
+from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
 from runtimes.secrets import Redactor, secret_values
 
@@ -76,20 +77,24 @@ class Settings(BaseSettings):
     search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
     gemini_api_key: str = Field("", repr=False)
-    gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
-    gemini_model: str = "gemini-2.5-flash"
+    gemini_api_url: str = ROWS["gemini"].url
+    gemini_model: str = ROWS["gemini"].model
     deepseek_api_key: str = Field("", repr=False)
-    deepseek_api_url: str = "https://api.deepseek.com/v1"
-    deepseek_model: str = "deepseek-chat"
+    deepseek_api_url: str = ROWS["deepseek"].url
+    deepseek_model: str = ROWS["deepseek"].model
     openai_api_key: str = Field("", repr=False)
-    openai_api_base: str = "https://api.openai.com/v1"
-    openai_model: str = "gpt-4o-mini"
-    vllm_url: str = DEFAULT_VLLM_URL
-    model: str = ""
+    openai_api_base: str = ROWS["openai"].url
+    openai_model: str = ROWS["openai"].model
+    vllm_url: str = ROWS["vllm"].url
+    model: str = ROWS["vllm"].model
     chosen_model: str = ""
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
+    llm_timeout: float = Field(120.0, gt=0)
+    llm_deadline: float = Field(600.0, gt=0)
+    llm_max_in_flight: int = Field(256, ge=1)
+    llm_failover: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:
@@ -113,18 +118,31 @@ class Settings(BaseSettings):
         return max(self.synthesis_batch_size, self.max_concurrent_tasks)
 
     def model_choice(self) -> ModelChoice:
-        """The environment's word on models, in the order Gemini, DeepSeek, OpenAI, vLLM."""
+        """The environment's word on models, in the order of the catalog."""
+
+        def said(variable: str) -> str:
+            return str(getattr(self, variable.lower()))
+
         return ModelChoice(
-            providers=(
-                Provider("gemini", self.gemini_api_key, gemini_base(self.gemini_api_url), self.gemini_model),
-                Provider("deepseek", self.deepseek_api_key, self.deepseek_api_url, self.deepseek_model),
-                Provider("openai", self.openai_api_key, self.openai_api_base, self.openai_model),
+            providers=tuple(
+                Provider(
+                    row.name,
+                    said(row.key_variable),
+                    row.address(said(row.url_variable)),
+                    said(row.model_variable),
+                )
+                for row in TABLE
+                if row.key_variable
             ),
             vllm_url=self.vllm_url,
             vllm_model=self.model,
             model=self.chosen_model,
             teacher_error_rate=self.teacher_error_rate,
+            failover=self.llm_failover,
             retry=RetryPolicy(self.llm_retries, self.llm_retry_initial_seconds),
+            timeout=self.llm_timeout,
+            deadline=self.llm_deadline,
+            max_in_flight=self.llm_max_in_flight,
         )
 
 

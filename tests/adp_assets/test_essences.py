@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from adp_assets.distillation.essences import SHOWN_OBSERVATION, distil, eligible, facts_of
-from adp_assets.llm import NotAnswered, ask, object_in
 from adp_assets.mutation.propose import MutatedIdea
 from runtimes.contracts import Essence
 from runtimes.errors import ModelUnavailable
+from runtimes.llm.structured import NotAnswered, ask, object_in
 from tests.adp_assets.scripted import GOOD, Oracle
 from tests.adp_assets.tasks import solved, step, task
 

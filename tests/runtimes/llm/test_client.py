@@ -99,7 +99,11 @@ async def test_the_request_holds_model_messages_tools_sampling_and_schema() -> N
             ASK, tools=[tool], sampling=Sampling(temperature=0.5, seed=7), schema=shape
         )
     assert reply == Reply(
-        message={"role": "assistant", "content": "Hi."}, prompt_tokens=5, completion_tokens=2
+        message={"role": "assistant", "content": "Hi."},
+        prompt_tokens=5,
+        completion_tokens=2,
+        provider="vllm",
+        model="m-1",
     )
     assert served.requests == [
         {
@@ -212,11 +216,19 @@ async def test_calls_in_flight_together_all_survive_a_refused_schema() -> None:
     assert [reply.message["content"] for reply in replies] == ["Hi.", "Hi."]
 
 
-async def test_a_provider_that_refuses_plain_json_too_is_our_failure() -> None:
+async def test_a_provider_that_refuses_plain_json_too_is_asked_in_words_alone() -> None:
+    async with serving(NO_SCHEMAS, NO_SCHEMAS, gives(GOOD)) as (served, model):
+        await model.complete(ASK, schema={"type": "object"})
+        await model.complete(ASK, schema={"type": "object"})
+    formats = [request.get("response_format", {}).get("type") for request in served.requests]
+    assert formats == ["json_schema", "json_object", None, None]
+
+
+async def test_a_provider_that_refuses_every_form_is_our_failure() -> None:
     async with serving(NO_SCHEMAS) as (served, model):
         with pytest.raises(InfrastructureError, match="response_format type is unavailable"):
             await model.complete(ASK, schema={"type": "object"})
-    assert len(served.requests) == 2
+    assert len(served.requests) == 3
 
 
 async def test_another_bad_request_with_a_schema_is_not_repeated() -> None:

@@ -8,15 +8,14 @@ from dataclasses import replace
 import pytest
 
 from runtimes.errors import ConfigurationError
+from runtimes.llm.catalog import DEFAULT_VLLM_URL, gemini_base, with_version
 from runtimes.llm.client import OpenAIChat
+from runtimes.llm.failover import Failover
 from runtimes.llm.providers import (
-    DEFAULT_VLLM_URL,
     ModelChoice,
     Provider,
     choose_model,
-    gemini_base,
     served_models,
-    with_version,
 )
 from tests.llm_server.process import RunningServer, llm_server
 
@@ -33,8 +32,8 @@ def server() -> Iterator[RunningServer]:
 
 def chosen(*providers: Provider, **fields: str) -> OpenAIChat:
     model = choose_model(ModelChoice(providers=providers, **fields))  # type: ignore[arg-type]
-    assert isinstance(model, OpenAIChat)
-    return model
+    assert isinstance(model, Failover)
+    return model.clients[0]
 
 
 def without_key(provider: Provider) -> Provider:
