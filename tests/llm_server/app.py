@@ -24,7 +24,10 @@ class LLMServer:
         self._delay = delay
         self._cap = cap
         self._refusal = error(
-            429, "rate_limit_exceeded", "Too many at once.", {"Retry-After": retry_after} if retry_after else {}
+            429,
+            "rate_limit_exceeded",
+            "Too many at once.",
+            {"Retry-After": retry_after} if retry_after else {},
         )
         self._replies: Counter[str] = Counter()
         self._in_flight = 0
