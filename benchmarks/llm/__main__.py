@@ -19,7 +19,7 @@ BARS = {
     "cpu_ms_per_step": "CPU of this process (client, bookkeeping, journal) a step of an episode: <= 4",
     "calls_lost": "calls without a reply from a server that takes 48 at once: 0",
     "share_429": "share of its answers that were refusals: <= 0.02",
-    "goodput_ratio": "replies a second / the bare client with 48 in flight: >= 0.95",
+    "goodput_ratio": "replies a second from it / the same client told to have 48 in flight: >= 0.95",
     "peak_memory_mb": "PSS while 1,000 tasks run, 256 at a time: <= 600",
     "inspect_ai_ratio": "code tasks a second, 3 turns each / inspect_ai in its local sandbox: >= 2",
 }

@@ -60,7 +60,7 @@ async def throughput(count: int, rounds: int) -> dict[str, float]:
 
 
 async def capped(count: int, rounds: int) -> dict[str, float]:
-    """Ours, which has to find out, anew in each round, against the bare client that is told the cap."""
+    """Our client, which has to find the cap out, anew in each round, against itself when it is told."""
     pairs: list[tuple[Burst, Burst]] = []
     replies = refusals = 0
     for _ in range(rounds):
@@ -70,8 +70,8 @@ async def capped(count: int, rounds: int) -> dict[str, float]:
             seen = server.stats()["replies"]
             refusals += seen.get("429", 0)
             replies += sum(seen.values())
-            async with bare_client(server) as bare:
-                pairs.append((found, await burst(bare, count, CAP)))
+            async with our_client(server, CAP) as told:
+                pairs.append((found, await burst(told, count, IN_FLIGHT)))
     return {
         "calls_lost": sum(ours.lost for ours, _ in pairs),
         "share_429": round(refusals / replies, 4),
@@ -80,7 +80,10 @@ async def capped(count: int, rounds: int) -> dict[str, float]:
 
 
 def ratio(pairs: list[tuple[Burst, Burst]]) -> float:
-    return round(median(ours.goodput for ours, _ in pairs) / median(bare.goodput for _, bare in pairs), 3)
+    """Replies a second of the first of each pair to those of the second, by their medians."""
+    first = median(burst.goodput for burst, _ in pairs)
+    second = median(burst.goodput for _, burst in pairs)
+    return float(round(first / second, 3))
 
 
 async def burst(call: Call, count: int, at_once: int) -> Burst:
@@ -103,8 +106,8 @@ async def burst(call: Call, count: int, at_once: int) -> Burst:
 
 
 @asynccontextmanager
-async def our_client(server: RunningServer) -> AsyncIterator[Call]:
-    model: ChatModel = choose_model(ModelChoice(vllm_url=server.url, max_in_flight=IN_FLIGHT))
+async def our_client(server: RunningServer, at_most: int = IN_FLIGHT) -> AsyncIterator[Call]:
+    model: ChatModel = choose_model(ModelChoice(vllm_url=server.url, max_in_flight=at_most))
     try:
         yield lambda: model.complete(MESSAGES)
     finally:
@@ -113,7 +116,7 @@ async def our_client(server: RunningServer) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def bare_client(server: RunningServer) -> AsyncIterator[Call]:
-    """As anybody would use it. A refusal ends the measurement: it has to know the cap."""
+    """As anybody would use it."""
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     async with AsyncOpenAI(
