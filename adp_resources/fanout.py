@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from adp_resources.cancellation import run_stoppable
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
@@ -81,12 +83,15 @@ class _Crew:
             self._judge(trajectory)
 
     async def _until_settled(self, task: TaskSpec, sample: int) -> tuple[Trajectory, int]:
-        """Repeat the episode while the platform is at fault and tries are left."""
+        """Repeat the episode while the platform is at fault and tries are left; the last one says it is."""
         retry = self.engine.retry
         for attempt in range(retry.tries):
             trajectory = await perform(task, self.runtime, self.services, sample=sample, round=self.round)
-            if trajectory.outcome != "infrastructure_error" or attempt + 1 == retry.tries:
+            if trajectory.outcome != "infrastructure_error":
                 return trajectory, attempt + 1
+            if attempt + 1 == retry.tries:
+                said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
+                return msgspec.structs.replace(trajectory, error_message=said), attempt + 1
             await asyncio.sleep(retry.wait(attempt, None))
         raise ValueError("a retry policy needs at least one try")
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from adp_resources.database import Database, upsert
 from adp_resources.files import write_atomically
 from adp_resources.tables import journal
-from runtimes.contracts import Trajectory, trajectory_from_json, trajectory_to_json
+from runtimes.contracts import Outcome, Trajectory, trajectory_from_json, trajectory_to_json
+from runtimes.errors import ErrorType
 
 Key = tuple[str, int]
 """A task's id and a sample's number: what is unique within a round."""
@@ -28,6 +30,15 @@ class Interval:
     task_type: str
     started_at: float
     ended_at: float
+
+
+class End(msgspec.Struct, frozen=True):
+    """The fields of a trajectory that say why it ended as it did, and nothing of its steps."""
+
+    outcome: Outcome
+    error_type: ErrorType | None = None
+    error_message: str | None = None
+    grade_reason: str = ""
 
 
 def _no_loss(new: Any) -> sa.ColumnElement[bool]:
@@ -120,16 +131,15 @@ class Journal:
         with self.database.read() as connection:
             return Counter({(kind, outcome): count for kind, outcome, count in connection.execute(query)})
 
-    def failures(self, round: str) -> Counter[str]:
-        """How many rows of a round that were not solved carry each error type; `wrong answer` without one."""
-        label = sa.func.coalesce(journal.c.error_type, "wrong answer")
-        query = (
-            sa.select(label, sa.func.count())
-            .where(journal.c.round == round, journal.c.outcome.in_(["unsolved", "infrastructure_error"]))
-            .group_by(label)
+    def ends(self, round: str, *outcomes: Outcome) -> Iterator[End]:
+        """How the episodes of a round with one of these outcomes ended."""
+        query = sa.select(journal.c.document).where(
+            journal.c.round == round, journal.c.outcome.in_(list(outcomes))
         )
+        decoder = msgspec.json.Decoder(End)
         with self.database.read() as connection:
-            return Counter({str(kind): count for kind, count in connection.execute(query)})
+            for row in connection.execute(query):
+                yield decoder.decode(zlib.decompress(row.document))
 
     def cost(self, round: str) -> tuple[int, float | None]:
         """A round's tokens, and its money where it is known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
@@ -16,6 +16,7 @@ from runtimes.llm.catalog import ROWS, TABLE
 from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
 from runtimes.secrets import Redactor, secret_values
+from sandbox.addresses import EgressPolicy
 
 
 def _megabytes(value: object) -> object:
@@ -26,13 +27,20 @@ def _megabytes(value: object) -> object:
 
 def _words(value: object) -> object:
     """`a, b` and `a b` are both a list."""
-    return (
-        tuple(re.split(r"[\s,]+", value.strip())) if isinstance(value, str) and value.strip() else value or ()
-    )
+    if isinstance(value, str):
+        return tuple(re.split(r"[\s,]+", value.strip())) if value.strip() else ()
+    return value or ()
+
+
+def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what names no host here, where it can be mended, and not in each episode that asks for it."""
+    EgressPolicy(allow_private=entries)
+    return entries
 
 
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
 class Settings(BaseSettings):
@@ -65,7 +73,7 @@ class Settings(BaseSettings):
     sandbox_backend: str = "auto"
     sandbox_minimum: Words = ()
     sandbox_cgroup: str = ""
-    sandbox_allow_private: Words = ()
+    sandbox_allow_private: PrivateHosts = ()
     task_timeout: int = Field(300, ge=1)
     start_url: str = "https://www.google.com"
     web_screenshots: bool = True
@@ -73,7 +81,7 @@ class Settings(BaseSettings):
     web_observation: Literal["full", "diff"] = "full"
     web_memory_mb: Megabytes | None = Field(None, ge=256)
     web_recycle_episodes: int = Field(200, ge=1)
-    web_allow_private: Words = ()
+    web_allow_private: PrivateHosts = ()
     search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
     gemini_api_key: str = Field("", repr=False)
@@ -175,7 +183,8 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(_env_file=root / ".env", project_root=root, **overrides)  # type: ignore[call-arg]
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']} (got {fault['input']!r})"
+            f"{'.'.join(str(part) for part in fault['loc']).upper()}: "
+            f"{fault['msg'].removeprefix('Value error, ').rstrip('.')} (got {fault['input']!r})"
             for fault in error.errors()
         )
         raise ConfigurationError(

@@ -105,11 +105,17 @@ def bury_dead_runs(platform: Platform) -> list[str]:
     """
     buried = []
     for run in _open_runs(platform.instance):
-        if COMMAND_TAG in run.tags and not _alive(run.tags[COMMAND_TAG]):
+        if is_interrupted(run):
             platform.instance.report_run_failed(run, "The `adp run` that executed it is gone.")
             platform.instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             buried.append(run.tags.get("dagster/partition", run.run_id))
     return buried
+
+
+def is_interrupted(run: dg.DagsterRun) -> bool:
+    """Whether the `adp run` that executed it is gone, though Dagster takes it for one that goes on."""
+    mark = run.tags.get(COMMAND_TAG)
+    return mark is not None and run.status not in FINISHED and not _alive(mark)
 
 
 def cancel_round(platform: Platform, name: str) -> int:
@@ -199,9 +205,13 @@ def _this_process() -> str:
 
 
 def _alive(mark: str) -> bool:
-    """Whether the process that left this mark still runs; a process id alone may have been given anew."""
+    """Whether the process that left this mark still runs; a process id alone may have been given anew.
+
+    A killed process that its parent has not taken notice of keeps its id, and runs no more.
+    """
     pid, _, started = mark.partition("@")
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" == started and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False

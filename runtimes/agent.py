@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 NUDGE = "Your reply was empty. Call a tool, or call complete_task with the final answer."
 MAX_EMPTY_REPLIES = 2
 
+OUT_OF_STEPS = "No complete_task"
+OUT_OF_TIME = "The task's time limit"
+"""How the messages of episodes begin that a limit of the task ended; the limit follows."""
+
 
 class Episode:
     """One task being solved by one agent; what happened so far survives a timeout or a fault.
@@ -73,7 +77,7 @@ class Episode:
             await self._work_in_time(page)
             if not self.done:
                 trajectory.error_type = "runtime_error"
-                trajectory.error_message = f"No complete_task within {self.task.max_steps} steps."
+                trajectory.error_message = f"{OUT_OF_STEPS} within {self.task.max_steps} steps."
         except ToolError as error:
             trajectory.error_type, trajectory.error_message = error.error_type, str(error)
         except ModelRefused:
@@ -93,7 +97,7 @@ class Episode:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            reason = f"The task's time limit of {self.task.timeout} s was reached."
+            reason = f"{OUT_OF_TIME} of {self.task.timeout} s was reached."
             step = self.steps[-1] if self.steps else None
             if step is not None and not step.success and step.error_type is None:
                 step.error_type, step.error_message = "timeout", reason

@@ -59,7 +59,7 @@ class ToolError(PlatformError):
 
 
 class VerifierFault(PlatformError):
-    """The verifier itself is at fault, its script broken: nobody can say whether the task was solved."""
+    """The verifier itself is at fault, its script broken or its page nowhere: no try could give a verdict."""
 
 
 class InfrastructureError(PlatformError):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from adp_service.cli.imports import Output, write_tasks
+from adp_service.cli.output import note
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError
 from runtimes.web.browser.pool import BrowserPool
@@ -34,6 +35,10 @@ def import_miniwob(
     numbers = seed_range(seeds)
     check_names(names)
     write_tasks(asyncio.run(_read(names, numbers)), output)
+    note(
+        "The built-in teacher does not know these tasks: set a model in .env (see .env.example) or name one "
+        "with --model."
+    )
 
 
 def seed_range(text: str) -> range:

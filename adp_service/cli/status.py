@@ -8,12 +8,15 @@ import dagster as dg
 from rich.table import Column, Table
 
 from adp_service.cli.output import console
-from adp_service.driver import LAST_ASSET
+from adp_service.driver import LAST_ASSET, is_interrupted
 from adp_service.platform import Platform
 
 
 def status() -> None:
-    """List every round with its outcomes and its state, and the tasks that wait in the pool."""
+    """List every round with its outcomes and its state, and the tasks that wait in the pool.
+
+    The process of an `interrupted` round is gone: `adp run` goes on with it.
+    """
     platform = Platform({})
     done = platform.instance.get_materialized_partitions(LAST_ASSET)
     table = Table(
@@ -51,4 +54,4 @@ def _state(instance: dg.DagsterInstance, name: str, done: set[str]) -> str:
         return "complete" if name in done else "planned"
     if runs[0].is_success:
         return "complete" if name in done else "partial"
-    return runs[0].status.value.lower()
+    return "interrupted" if is_interrupted(runs[0]) else runs[0].status.value.lower()

@@ -8,8 +8,10 @@ from pathlib import Path
 import polars as pl
 from rich.panel import Panel
 
+from adp_resources.journal import End
 from adp_service.cli.output import console, fields, shown_path
 from adp_service.platform import Platform
+from runtimes.agent import OUT_OF_STEPS, OUT_OF_TIME
 from runtimes.llm.base import ChatModel
 
 TEACHER = (
@@ -22,12 +24,14 @@ TEACHER = (
 def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> None:
     """Counts over `rounds`, the places of the files, and how to open the UI."""
     outcomes: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    unverified: Counter[str] = Counter()
     tokens, tasks = 0, 0
     for name in rounds:
         for (_, outcome), count in platform.journal.outcomes(name).items():
             outcomes[outcome] += count
-        failures += platform.journal.failures(name)
+        failed.update(map(_why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
+        unverified.update(map(_why, platform.journal.ends(name, "unverified")))
         tokens += platform.journal.cost(name)[0]
         tasks += sum(platform.rounds.task_counts(name).values())
     assets = platform.settings.output / "assets"
@@ -36,8 +40,8 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
         {
             "tasks": f"{tasks} ({sum(outcomes.values())} episodes)",
             "solved": str(outcomes["solved"]),
-            "failed": _failed(failures),
-            "unverified": str(outcomes["unverified"]),
+            "failed": _counted(failed),
+            "unverified": _counted(unverified),
             "essences": str(_rows(assets / "essences", rounds)),
             "new tasks": _accepted(assets / "mutated_tasks", rounds),
             "dataset rows": str(_rows(assets / "training_dataset", rounds)),
@@ -58,11 +62,24 @@ def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
     return [output / "datasets" / name for name in rounds if _frame(rows, name).height]
 
 
-def _failed(failures: Counter[str]) -> str:
-    if not failures:
-        return "0"
-    kinds = ", ".join(f"{kind} {count}" for kind, count in failures.most_common())
-    return f"{failures.total()} ({kinds})"
+def _why(end: End) -> str:
+    """Why an episode that was not solved ended as it did, in two or three words."""
+    message = end.error_message or ""
+    if end.outcome == "unverified":
+        return "verifier failed" if end.grade_reason else "no verifier"
+    if end.outcome == "infrastructure_error":
+        return f"infrastructure {end.error_type or 'system_error'}"
+    if end.error_type is None:
+        return "verifier said no"
+    if message.startswith((OUT_OF_STEPS, OUT_OF_TIME)):
+        return "step limit" if message.startswith(OUT_OF_STEPS) else "time limit"
+    return end.error_type
+
+
+def _counted(reasons: Counter[str]) -> str:
+    """`4 (step limit: 3, no verifier: 1)`, the most frequent reason first."""
+    kinds = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+    return f"{reasons.total()} ({kinds})" if kinds else "0"
 
 
 def _rows(folder: Path, rounds: list[str]) -> int:

@@ -13,6 +13,9 @@ from runtimes.errors import ConfigurationError
 NAMES = "A task's id (its newest trajectory), ROUND/TASK/SAMPLE, or a JSON file."
 """What `find_trajectory` takes, as a command's help says it."""
 
+SHOWN = 5
+"""The most trajectories that a message names."""
+
 
 def find_trajectory(platform: Platform, name: str, sample: int | None = None) -> Trajectory:
     """The trajectory of a file, of ROUND/TASK/SAMPLE or of a task's id, `sample` saying which of the task's.
@@ -29,6 +32,8 @@ def find_trajectory(platform: Platform, name: str, sample: int | None = None) ->
         found = platform.journal.find(parts[1], parts[0], int(parts[2]))
     else:
         found = platform.journal.find(name, sample=sample)
+    if found is None and path.is_dir():
+        raise _is_folder(path)
     if found is None:
         near = platform.journal.task_ids_like(name) or platform.journal.task_ids_like("")
         remedy = (
@@ -37,6 +42,17 @@ def find_trajectory(platform: Platform, name: str, sample: int | None = None) ->
         which = name if sample is None else f"{name}, sample {sample}"
         raise ConfigurationError(f"There is no trajectory {which!r}.", remedy)
     return found
+
+
+def _is_folder(path: Path) -> ConfigurationError:
+    """The error that names what a person may have meant by a folder."""
+    inside = sorted(file for file in path.iterdir() if file.suffix == ".json")
+    shown = ", ".join(map(str, inside[:SHOWN]))
+    more = f" and {len(inside) - SHOWN} more" if len(inside) > SHOWN else ""
+    remedy = (
+        f"Name one of those in it: {shown}{more}." if inside else "It holds none; see output/trajectories."
+    )
+    return ConfigurationError(f"{path} is a folder, not a trajectory.", remedy)
 
 
 def _read(path: Path) -> Trajectory:

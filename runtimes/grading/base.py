@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from runtimes import plugins
@@ -14,8 +13,12 @@ from runtimes.errors import InvalidTask
 from runtimes.services import Services
 from runtimes.text import well_formed
 from runtimes.world import World
+from runtimes.wrong_fields import read_part
 
 GROUP = "adp.verifiers"
+SPEC_PLACE = "$.verifier.spec"
+"""Where a spec stands in its task."""
+
 SpecT = TypeVar("SpecT", bound=Struct)
 
 
@@ -36,7 +39,8 @@ class VerifierKind(ABC, Generic[SpecT]):
         """The reward, 0 to 1, and the reason in words."""
 
     def read(self, spec: dict[str, Any]) -> SpecT:
-        return msgspec.convert(spec, self.Spec)
+        """A task's `verifier.spec` as this kind has it. Raises InvalidTask naming the field at fault."""
+        return read_part(spec, self.Spec, SPEC_PLACE)
 
     def needs_last_page(self, spec: SpecT) -> bool:
         """Whether `grade` looks at the page the agent ended on, which then keeps its place in the browser.
@@ -48,10 +52,12 @@ class VerifierKind(ABC, Generic[SpecT]):
 
 def check_verifier(verifier: Verifier) -> None:
     """Raise InvalidTask when nothing here can grade by `verifier`, naming the field at fault."""
+    kind = _kind(verifier)
     try:
-        _kind(verifier).read(verifier.spec)
-    except msgspec.ValidationError as error:
-        raise InvalidTask(f"the verifier's spec is not one of kind {verifier.kind!r}: {error}.") from error
+        kind.read(verifier.spec)
+    except InvalidTask as error:
+        message = f"the verifier's spec is not one of kind {verifier.kind!r}: {error.message}"
+        raise InvalidTask(message, error.remedy) from error
 
 
 def needs_last_page(verifier: Verifier) -> bool:

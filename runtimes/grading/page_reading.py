@@ -8,40 +8,80 @@ their variables, so a page that redefines what it uses can answer in its stead; 
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from runtimes.errors import InfrastructureError, VerifierFault
-from runtimes.web.browser.contexts import RETRY
 from runtimes.web.egress.proxy import is_of_proxy
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page, Response
+    from playwright.async_api import Error as PlaywrightError
 
 READING_SECONDS = 10.0
 """The longest one reading may take; a script that takes longer does not end."""
 
 Read = Literal["text", "value", "count", "visible"]
 
+_REFUSED = ("ERR_BLOCKED_BY_CLIENT", "http_request_denied")
+_UNRESOLVED = ("ERR_TUNNEL_CONNECTION_FAILED", "dns_error")
+"""How the browser, or the proxy in its status, says that an address may not be opened, or was not found."""
+
+_NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
+"""What a resolver says where it knows; one that gives no answer says otherwise."""
+
 
 async def open_page(page: Page, url: str) -> None:
-    """Open `url` for reading. Raises InfrastructureError when it is not reached or its server fails."""
+    """Open `url` for reading; what a site says of an address it does not have is a page like any other.
+
+    Raises VerifierFault where no try could go better: the address is refused, or there is no such name;
+    InfrastructureError when it is not reached or its server fails.
+    """
     from playwright.async_api import Error
 
     try:
         response = await page.goto(url)
-        cause = _server_fault(response) if response is not None else ""
+        cause, kind = _fault(response) if response is not None else ("", "")
     except Error as error:
-        cause = error.message
-    if cause:
-        raise InfrastructureError("network_error", f"The grading page {url} did not open: {cause}", RETRY)
+        cause = kind = _first_line(error).removesuffix(f" at {url}")
+    if not cause:
+        return
+    message = f"The grading page {url} did not open: {cause}."
+    if any(sign in kind for sign in _REFUSED):
+        raise VerifierFault(
+            message, "Name its host in the task's allowed_domains, or a private one in WEB_ALLOW_PRIVATE."
+        )
+    if any(sign in kind for sign in _UNRESOLVED) and await _is_no_name(urlsplit(url).hostname or ""):
+        raise VerifierFault(message, "No such name is known: mend the address in the verifier.")
+    raise InfrastructureError("network_error", message)
 
 
-def _server_fault(response: Response) -> str:
-    """Why an answer is none of the site's own, in words; empty where it is."""
+def _fault(response: Response) -> tuple[str, str]:
+    """Why an answer is none of the site's own, in words, and the proxy's status; empty where it is."""
     if is_of_proxy(response.headers):
-        return response.status_text
-    return f"its server answered {response.status}" if response.status >= 500 else ""
+        return response.status_text, response.headers["proxy-status"]
+    return (f"its server answered {response.status}", "") if response.status >= 500 else ("", "")
+
+
+async def _is_no_name(host: str) -> bool:
+    """Whether the machine's resolver, which the page's proxy asks too, is sure that there is no such host.
+
+    Asked anew, because of https a page sees only that its proxy gave no tunnel.
+    """
+    try:
+        await asyncio.get_running_loop().getaddrinfo(host, None)
+    except socket.gaierror as error:
+        return error.errno in _NO_SUCH_NAME
+    return False
+
+
+def _first_line(error: PlaywrightError) -> str:
+    """What happened, without the name of Playwright's method and its log of how it came to it."""
+    line = error.message.strip().split("\n", 1)[0].rstrip(" .:")
+    return re.sub(r"^\w+\.\w+: (?:Error: )?", "", line)
 
 
 async def by_script(page: Page, script: str) -> Any:
@@ -98,5 +138,5 @@ async def _answer(page: Page, reading: Awaitable[Any], what: str) -> Any:
         raise VerifierFault(f"The verifier's {what} on {page.url} did not end.") from None
     except Error as error:
         if "crashed" in error.message or await _is_gone(page.context):
-            raise InfrastructureError("browser_error", "The browser died while grading.", RETRY) from error
-        raise VerifierFault(f"The verifier's {what} failed on {page.url}: {error.message}") from error
+            raise InfrastructureError("browser_error", "The browser died while grading.") from error
+        raise VerifierFault(f"The verifier's {what} failed on {page.url}: {_first_line(error)}.") from error

@@ -12,13 +12,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
-from runtimes.grading.base import VerifierKind
+from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.page_reading import by_locator, by_script, open_page
 from runtimes.grading.python_tests import same_json
 from runtimes.grading.urls import normalised, same_url
 from runtimes.services import Services
 from runtimes.web.page.navigation import whole_address
 from runtimes.world import World
+from runtimes.wrong_fields import read_part
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -77,11 +78,14 @@ class PageState(VerifierKind[PageStateSpec]):
     Spec = PageStateSpec
 
     def read(self, spec: dict[str, Any]) -> PageStateSpec:
-        read = super().read(spec if "checks" in spec else {"checks": [spec]})
-        for number, check in enumerate(read.checks, start=1):
+        if "checks" in spec:
+            read = super().read(spec)
+            places = [f"{SPEC_PLACE}.checks[{index}]" for index in range(len(read.checks))]
+        else:
+            read, places = PageStateSpec([read_part(spec, Check, SPEC_PLACE)]), [SPEC_PLACE]
+        for check, place in zip(read.checks, places, strict=True):
             if fault := _fault(check):
-                place = f"check {number} of " if "checks" in spec else ""
-                raise InvalidTask(f"{place}a page_state verifier {fault}.")
+                raise InvalidTask(f"a check {fault} - at `{place}`.")
         return read
 
     def needs_last_page(self, spec: PageStateSpec) -> bool:

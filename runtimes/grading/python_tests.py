@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from runtimes.contracts import Trajectory
 from runtimes.errors import InfrastructureError, InvalidTask
-from runtimes.grading.base import VerifierKind
+from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.services import Services
 from runtimes.world import World
 from sandbox import SandboxError
@@ -62,12 +62,13 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
 
     def read(self, spec: dict[str, Any]) -> PythonTestsSpec:
         read = super().read(spec)
-        for number, case in enumerate(read.cases, start=1):
+        for index, case in enumerate(read.cases):
             try:
                 ast.parse(case.call.strip(), mode="eval")
             except (SyntaxError, ValueError) as error:
+                place = f"{SPEC_PLACE}.cases[{index}].call"
                 raise InvalidTask(
-                    f"case {number} of the verifier, {case.call!r}, is no Python expression: {error}."
+                    f"{case.call!r} is no Python expression: {error} - at `{place}`."
                 ) from error
         return read
 

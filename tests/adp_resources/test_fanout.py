@@ -139,6 +139,8 @@ def test_our_failures_are_tried_again_and_then_recorded(journal: Journal) -> Non
     scene.engine(journal).run("r", "reasoning", work("good", "shaky", "down"), never)
     assert outcomes(journal) == {"good": "solved", "shaky": "solved", "down": "infrastructure_error"}
     assert attempts(journal) == {"good": 1, "shaky": 3, "down": 3}
+    told = {trajectory.task_id: trajectory.error_message for trajectory in journal.read_round("r")}
+    assert told == {"good": None, "shaky": None, "down": "No server. The last of 3 tries."}
     assert journal.finished("r", "reasoning") == {("good", 0), ("shaky", 0)}
 
 

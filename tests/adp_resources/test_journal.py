@@ -142,7 +142,9 @@ def test_a_round_is_counted_by_outcome_failure_and_cost(journal: Journal) -> Non
     assert journal.outcomes("r1") == Counter(
         {("code", "solved"): 1, ("code", "unsolved"): 2, ("web", "infrastructure_error"): 1}
     )
-    assert journal.failures("r1") == Counter({"wrong answer": 1, "timeout": 1, "network_error": 1})
+    ends = journal.ends("r1", "unsolved", "infrastructure_error")
+    assert Counter(end.error_type for end in ends) == Counter({None: 1, "timeout": 1, "network_error": 1})
+    assert list(journal.ends("r2", "unsolved")) == []
     assert journal.cost("r1") == (16, 0.75)
     assert journal.cost("unknown") == (0, None)
     (interval, *_) = journal.intervals("r1")

@@ -80,6 +80,13 @@ def test_an_empty_value_is_no_value(project: Path, monkeypatch: pytest.MonkeyPat
         ("WEB_MEMORY_MB", "1"),
         ("WEB_RECYCLE_EPISODES", "0"),
         ("SEARCH_URL", "search.example"),
+        ("WEB_ALLOW_PRIVATE", "http://intranet.example/"),
+        ("WEB_ALLOW_PRIVATE", "intranet.example:99999"),
+        ("WEB_ALLOW_PRIVATE", "8080"),
+        ("WEB_ALLOW_PRIVATE", "10.0.0.0/8"),
+        ("WEB_ALLOW_PRIVATE", "*"),
+        ("WEB_ALLOW_PRIVATE", "a.example,,b.example,"),
+        ("SANDBOX_ALLOW_PRIVATE", "http://intranet.example/"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable_with_the_place_to_mend_it(
@@ -91,6 +98,22 @@ def test_a_wrong_value_is_refused_by_its_variable_with_the_place_to_mend_it(
     assert variable in failed.value.message
     assert repr(value) in failed.value.message
     assert str(project / ".env") in failed.value.remedy
+
+
+def test_a_private_host_is_a_name_or_an_address_perhaps_with_a_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hosts = ("intranet.example", "10.0.0.7:8080", "[::1]:80", "*.corp.example")
+    monkeypatch.setenv("WEB_ALLOW_PRIVATE", ", ".join(hosts))
+    monkeypatch.setenv("SANDBOX_ALLOW_PRIVATE", "   ")
+    settings = load_settings()
+    assert (settings.web_allow_private, settings.sandbox_allow_private) == (hosts, ())
+
+
+def test_a_wrong_private_host_is_told_with_how_one_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_ALLOW_PRIVATE", "good.example, http://intranet.example/")
+    with pytest.raises(ConfigurationError, match=r"'http://intranet.example/' .* Write it as example.org"):
+        load_settings()
 
 
 def test_every_wrong_value_is_told_at_once(project: Path) -> None:

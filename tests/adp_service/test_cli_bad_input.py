@@ -128,7 +128,7 @@ def test_the_message_names_the_place_the_cause_and_the_way_out(
                 "`int` >= 1 - at `$.timeout`",
                 "Expected `array`, got `str` - at `$.expected_tools`",
                 "task_id '../../escaped' holds a path separator",
-                "verifier's spec is not one of kind 'numeric'",
+                "not one of kind 'numeric': Object missing required field `expected` - at `$.verifier.spec`",
                 "longer than 1,048,576 bytes",
                 "not a task: JSON is malformed",
             ],

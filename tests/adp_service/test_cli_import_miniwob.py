@@ -23,6 +23,7 @@ def test_a_file_of_tasks_is_written_and_writing_it_again_changes_nothing(tmp_pat
     for file in files:
         ended = imported("--tasks", "click-test, enter-date", "--seeds", "3-4", "--output", file)
         assert ended.exit_code == 0, ended.output
+        assert "The built-in teacher does not know these tasks" in ended.stderr
     first, second = (file.read_bytes() for file in files)
     assert first == second
     tasks = [msgspec.json.decode(line, type=TaskSpec) for line in first.splitlines()]

@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from adp_service.cli.main import main
 from runtimes.web.page.screenshots import ScreenshotStore
+from runtimes.web.replay.replay import Verdict
 from tests.adp_service.command import Ended, adp, project
+from tests.llm_server.process import ROOT
 
 CART = {
     "task_id": "cart",
@@ -138,6 +140,31 @@ def test_a_name_that_names_nothing_is_answered_with_those_that_do(said: Callable
         assert "cart" in ended.said.split("try:")[1]
     ended = said("nothing.json")
     assert (ended.code, "There is no file nothing.json" in ended.said) == (2, True)
+
+
+def test_a_folder_is_answered_with_the_trajectories_in_it(done: Path, said: Callable[..., Ended]) -> None:
+    ended = said("output/trajectories")
+    assert ended.code == 2
+    assert "output/trajectories is a folder" in ended.said
+    for task_id in ("cart", "lost", "sum"):
+        assert f"output/trajectories/{task_id}.json" in ended.said
+    (done / "nothing").mkdir()
+    ended = said("nothing")
+    assert (ended.code, "nothing is a folder" in ended.said, "It holds none" in ended.said) == (2, True, True)
+
+
+def test_the_folder_of_the_name_of_a_task_does_not_hide_the_task(
+    done: Path, said: Callable[..., Ended]
+) -> None:
+    (done / "sum").mkdir()
+    assert "no web trajectory" in said("sum").said
+
+
+def test_every_verdict_of_the_json_is_a_word_of_the_documentation() -> None:
+    rows = (ROOT / "docs/replay.md").read_text(encoding="utf-8").splitlines()
+    documented = {row.split("|")[2].strip(" `") for row in rows if row.count("|") == 4}
+    assert set(get_args(Verdict)) == documented - {"verdict", "---"}
+    assert all(word == word.lower() and word.isidentifier() for word in get_args(Verdict))
 
 
 def test_a_trajectory_of_no_page_is_told(said: Callable[..., Ended]) -> None:

@@ -121,6 +121,9 @@ def test_the_summary_counts_what_came_of_the_round(done: Campaign) -> None:
     assert f"solved {outcomes.count('solved')}" in lines
     failed = [text for text in lines if text.startswith("failed")]
     assert failed[0].startswith(f"failed {done.count - outcomes.count('solved')} (")
+    assert f"infrastructure network_error: {outcomes.count('infrastructure_error')}" in failed[0]
+    assert "verifier said no: " in failed[0]
+    assert "unverified 0" in lines
     assert "model test-model (vllm)" in lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.conftest import MakeProject
 from tests.e2e.held_model import HeldModel
+from tests.e2e.project import Project
 from tests.e2e.waiting import until
 
 TASKS = [f"killed-{number}" for number in range(8)]
@@ -18,8 +19,11 @@ def test_a_killed_round_goes_on_where_it_was(make_project: MakeProject, model: H
         try:
             until(lambda: model.waiting == set(HELD), "the held episodes")
             until(lambda: len(project.episodes("round-0001")) == len(FINISHED), "the finished episodes")
+            assert state(project) == "started"
         finally:
             process.kill()
+        assert state(project) == "interrupted"  # killed, and nobody has taken notice of its end yet
+    assert state(project) == "interrupted"
     before = project.episodes("round-0001")
     model.release()
 
@@ -33,4 +37,11 @@ def test_a_killed_round_goes_on_where_it_was(make_project: MakeProject, model: H
     assert [model.requests[task_id] for task_id in HELD] == [4] * len(HELD)
     assert project.frame("code_trajectories", "round-0001")["task_id"].to_list() == TASKS
     assert sorted(path.stem for path in project.folder.glob("output/trajectories/*.json")) == TASKS
+    assert state(project) == "complete"
     assert project.adp("run", file).startswith("Nothing to do")
+
+
+def state(project: Project) -> str:
+    """What `adp status` says of the one round there is."""
+    (line,) = [text for text in project.adp("status").splitlines() if text.startswith("round-0001")]
+    return line.split()[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,8 +64,12 @@ async def local_host() -> AsyncIterator[str]:
     async def desk(request: web.Request) -> web.Response:
         return web.Response(text=PAGES[request.path], content_type="text/html")
 
+    async def failing(request: web.Request) -> web.Response:
+        return web.Response(status=503)
+
     app = web.Application()
     app.router.add_get("/", stock)
+    app.router.add_get("/failing", failing)
     for path in PAGES:
         app.router.add_get(path, desk)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -135,10 +140,67 @@ async def test_a_broken_verifier_leaves_the_episode_unverified(
     assert trajectory.final_result == "40"
 
 
-async def test_a_grading_page_that_does_not_open_is_our_failure(browsers: BrowserPool) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_grading_page_whose_name_nobody_has_leaves_the_episode_unverified(
+    browsers: BrowserPool, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver(monkeypatch, socket.EAI_NONAME)
+    trajectory = await graded(browsers, "40", url=f"{scheme}://nowhere.invalid/", expected=40)
+    assert trajectory.outcome == "unverified"
+    assert f"The grading page {scheme}://nowhere.invalid/ did not open" in trajectory.grade_reason
+    assert "mend the address" in trajectory.grade_reason
+
+
+async def test_a_resolver_that_gives_no_answer_is_our_failure(
+    browsers: BrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolver(monkeypatch, socket.EAI_AGAIN)
     trajectory = await graded(browsers, "40", url="http://nowhere.invalid/", expected=40)
-    assert trajectory.outcome == "infrastructure_error"
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
     assert "nowhere.invalid" in (trajectory.error_message or "")
+
+
+async def test_a_grading_page_whose_server_fails_or_is_gone_is_our_failure(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        gone = f"127.0.0.1:{once.getsockname()[1]}"
+    for host, path, cause in (
+        (gone, "", "cannot be reached"),
+        (local_host, "failing", "its server answered 503"),
+    ):
+        trajectory = await graded(
+            browsers, "40", {"allowed_domains": [host]}, url=f"http://{host}/{path}", expected=40
+        )
+        assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
+        assert cause in (trajectory.error_message or "")
+
+
+async def test_a_bundled_site_that_does_not_answer_is_our_failure_though_no_resolver_knows_it() -> None:
+    async with BrowserPool(navigation_seconds=0.001) as hurried:
+        trajectory = await graded(hurried, "40", expected=40)
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
+    assert "Timeout" in (trajectory.error_message or "")
+
+
+async def test_what_a_site_does_not_have_is_a_state_of_it_like_any_other(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    gone = {"url": f"http://{local_host}/no/such/page", "locator": "#total", "read": "count"}
+    trajectory = await at_the_desk(browsers, local_host, {**gone, "expected": 0})
+    assert trajectory.outcome == "solved", trajectory.grade_reason
+
+
+def resolver(monkeypatch: pytest.MonkeyPatch, says: int) -> None:
+    """Have this machine's resolver give this answer, an EAI error, for names under `.invalid`."""
+    asked = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *args: Any, **options: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(says, "planned by a test")
+        return asked(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 async def test_the_grader_opens_the_private_host_that_the_task_allows(
@@ -148,8 +210,10 @@ async def test_the_grader_opens_the_private_host_that_the_task_allows(
     allowed = {"start_url": url, "allowed_domains": [local_host]}
     trajectory = await graded(browsers, "7", allowed, url=url, script=stock, expected=7)
     assert trajectory.outcome == "solved", trajectory.error_message
-    trajectory = await graded(browsers, "7", url=url, script=stock, expected=7)
-    assert trajectory.outcome == "infrastructure_error"
+    for refused in (url, url.replace("http:", "https:")):
+        trajectory = await graded(browsers, "7", url=refused, script=stock, expected=7)
+        assert trajectory.outcome == "unverified"
+        assert "allowed_domains" in trajectory.grade_reason
 
 
 HOLDS: list[dict[str, Any]] = [
@@ -218,6 +282,17 @@ async def test_a_locator_that_finds_several_elements_leaves_the_episode_unverifi
     )
     assert trajectory.outcome == "unverified"
     assert "strict mode" in trajectory.grade_reason
+    assert "\n" not in trajectory.grade_reason
+
+
+async def test_a_verifiers_fault_is_told_without_the_log_of_how_it_was_come_to(
+    browsers: BrowserPool, local_host: str
+) -> None:
+    check = {"at": "last_page", "locator": "#total", "read": "value", "expected": ""}
+    trajectory = await at_the_desk(browsers, local_host, check)
+    assert trajectory.outcome == "unverified"
+    assert "not an <input>" in trajectory.grade_reason
+    assert "Call log" not in trajectory.grade_reason
 
 
 async def test_what_only_the_agents_own_page_knows_is_seen_there_and_nowhere_else(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ URL, AT = {"url": "http://shop.test/"}, {"at": "last_page"}
     [
         ({"checks": []}, "length"),
         ({"checks": [{**URL, "script": "1", "expected": 1, "wait": 3}]}, "wait"),
-        ({"checks": [{**URL, "script": "1", "expected": 1}, {**AT, "script": "1"}]}, "check 2"),
+        ({"checks": [{**URL, "script": "1", "expected": 1}, {**AT, "script": "1"}]}, "spec.checks[1]`"),
         ({"script": "1", "expected": 1}, "`url` and `at`"),
         ({**URL, **AT, "script": "1", "expected": 1}, "`url` and `at`"),
         ({"at": "first_page", "script": "1", "expected": 1}, "at"),
@@ -37,8 +38,60 @@ URL, AT = {"url": "http://shop.test/"}, {"at": "last_page"}
     ],
 )
 def test_a_spec_that_cannot_be_judged_by_is_refused_and_says_where(spec: dict[str, Any], named: str) -> None:
-    with pytest.raises(InvalidTask, match=named):
+    with pytest.raises(InvalidTask, match=re.escape(named)):
         check_verifier(Verifier("page_state", spec))
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "place", "allowed"),
+    [
+        (
+            "page_state",
+            {"checks": [{**URL, "locator": "p", "read": "html", "expected": 1}]},
+            "at `$.verifier.spec.checks[0].read`",
+            "`text`, `url`, `value`, `visible`",
+        ),
+        (
+            "page_state",
+            {"checks": [{**URL, "script": "1", "expected": 1, "wait": 3}]},
+            "at `$.verifier.spec.checks[0].wait`",
+            "`url`, `at`, `script`",
+        ),
+        ("page_state", {"at": "first_page", "script": "1"}, "at `$.verifier.spec.at`", "`last_page`"),
+        ("page_state", {**URL, "expects": 1}, "at `$.verifier.spec.expects`", "`expected`, `contains`"),
+        ("page_state", {"checks": [URL], "wait": 3}, "at `$.verifier.spec.wait`", "`checks`"),
+        (
+            "python_tests",
+            {"cases": [{"call": "f()", "expect": 1, "expected": 1}]},
+            "at `$.verifier.spec.cases[0].expect`",
+            "`call`, `expected`",
+        ),
+        ("numeric", {"expected": 1, "within": 2}, "at `$.verifier.spec.within`", "`expected`, `tolerance`"),
+    ],
+)
+def test_a_wrong_field_or_word_is_told_by_its_place_in_the_task_with_what_is_allowed(
+    kind: str, spec: dict[str, Any], place: str, allowed: str
+) -> None:
+    with pytest.raises(InvalidTask) as refused:
+        check_verifier(Verifier(kind, spec))
+    assert place in refused.value.message
+    assert allowed in refused.value.message.partition(place)[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "place"),
+    [
+        ("numeric", {}, "`expected` - at `$.verifier.spec`"),
+        ("numeric", {"expected": 1, "tolerance": -1}, "- at `$.verifier.spec.tolerance`"),
+        ("python_tests", {"cases": [{"call": "f()"}]}, "`expected` - at `$.verifier.spec.cases[0]`"),
+        ("python_tests", {"cases": [{"call": "f(", "expected": 1}]}, "at `$.verifier.spec.cases[0].call`"),
+    ],
+)
+def test_what_is_missing_or_makes_no_sense_is_told_by_its_place_too(
+    kind: str, spec: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(InvalidTask, match=re.escape(place)):
+        check_verifier(Verifier(kind, spec))
 
 
 @pytest.mark.parametrize(

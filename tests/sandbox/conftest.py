@@ -81,13 +81,27 @@ def lingering(marker: str) -> list[str]:
 
 def launchers() -> list[psutil.Process]:
     """The process that started each slot of this process, and waits for it outside."""
-    # Python's own tracker of what processes share lives on once a test has used multiprocessing.
-    return [child for child in psutil.Process().children() if "resource_tracker" not in str(child.cmdline())]
+    return [child for child in psutil.Process().children() if _is_launcher(child)]
+
+
+def _is_launcher(child: psutil.Process) -> bool:
+    """Also one that is dead and not yet reaped; one that is reaped at this moment is none any more."""
+    try:
+        # Python's own tracker of what processes share lives on once a test has used multiprocessing.
+        return "resource_tracker" not in str(child.cmdline())
+    except psutil.ZombieProcess:
+        return True
+    except psutil.NoSuchProcess:
+        return False
 
 
 def inits() -> list[psutil.Process]:
     """The first process of each slot of this process."""
-    return [child for launcher in launchers() for child in launcher.children()]
+    found = []
+    for launcher in launchers():
+        with suppress(psutil.NoSuchProcess):
+            found += launcher.children()
+    return found
 
 
 def slot_of(marker: str) -> tuple[psutil.Process, psutil.Process]:

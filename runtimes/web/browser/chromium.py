@@ -157,7 +157,10 @@ async def _process_of(browser: Browser) -> psutil.Process:
     session = await browser.new_browser_cdp_session()
     found = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     await session.detach()
-    return psutil.Process(next(entry["id"] for entry in found if entry["type"] == "browser"))
+    for entry in found:
+        if entry["type"] == "browser":
+            return psutil.Process(entry["id"])
+    raise OSError("the browser names no process of its own")
 
 
 def _driver_of(browser: psutil.Process) -> psutil.Process:

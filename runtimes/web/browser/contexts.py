@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from runtimes.errors import InfrastructureError
 from runtimes.web.browser.chromium import Chromium
 from runtimes.web.browser.driver import CLOSE_SECONDS
 from runtimes.web.egress.proxy import ContextProxy
-from runtimes.web.futures import may_fail_unheard
+from runtimes.web.futures import may_fail_unheard, to_the_end
 from runtimes.web.page.page import VIEWPORT
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 15.0
 """The longest a browser may take for a context or a blank page; one that takes longer hangs and is killed."""
-
-RETRY = "It is tried again in a new browser."
 
 
 @asynccontextmanager
@@ -36,16 +34,6 @@ async def open_context(
         yield context
     finally:
         await to_the_end(_close(chromium, context))
-
-
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` also while being cancelled: what is half closed would stay."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 @asynccontextmanager
@@ -118,4 +106,4 @@ def _browser_faults(what: str) -> Iterator[None]:
         yield
     except (Error, TimeoutError) as error:
         cause = str(error).strip().split("\n", 1)[0] or "it did not answer"
-        raise InfrastructureError("browser_error", f"The browser failed {what}: {cause}", RETRY) from error
+        raise InfrastructureError("browser_error", f"The browser failed {what}: {cause}") from error

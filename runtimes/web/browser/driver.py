@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from runtimes.web.futures import may_fail_unheard
+from runtimes.web.futures import may_fail_unheard, to_the_end
 from runtimes.web.observation import supplement
 
 if TYPE_CHECKING:
@@ -36,7 +36,13 @@ class Driver:
         from playwright.async_api import async_playwright
 
         manager = async_playwright()
-        playwright = await manager.start()
+        starting = asyncio.ensure_future(manager.start())
+        try:
+            playwright = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Cut off half way it would leave a process that nobody knows.
+            await to_the_end(within_close_seconds(_stop_once_started(starting)))
+            raise
         _expect_loss(manager)
         try:
             await supplement.register(playwright)
@@ -60,6 +66,10 @@ class Driver:
             if self.process is not None:
                 with suppress(psutil.NoSuchProcess):
                     self.process.kill()
+
+
+async def _stop_once_started(starting: asyncio.Future[Playwright]) -> None:
+    await (await starting).stop()
 
 
 def runs(process: psutil.Process) -> bool:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from runtimes.contracts import Health, TaskSpec
 from runtimes.errors import PlatformError, ToolError
 from runtimes.web.browser.chromium import Chromium
-from runtimes.web.browser.contexts import answering, open_context, to_the_end
+from runtimes.web.browser.contexts import answering, open_context
 from runtimes.web.browser.fleet import Fleet
 from runtimes.web.browser.memory import MemoryBudget
 from runtimes.web.browser.sites import LocalSite, SiteServers
 from runtimes.web.egress.guard import SHOP_HOST, Guard
 from runtimes.web.egress.proxy import ContextProxy
+from runtimes.web.futures import to_the_end
 from runtimes.web.observation.observer import Observer
 from runtimes.web.page.page import WebPage
 from runtimes.web.page.recovery import Checkpoint, restored

@@ -14,6 +14,8 @@ _KEY = r"""^( *- '?[\w#.-]+(?: "(?:[^"\\]|\\.)*")?(?: \[[^\]]*\])*?)"""
 
 _REF = re.compile(_KEY + r" \[ref=(\w+)\]", re.MULTILINE)
 _PARTS = re.compile(r"(f[0-9]+)?([ex][0-9]+)")
+_LONG_ADDRESS = re.compile(r"^( *- /url: .{500}).+$", re.MULTILINE)
+_AROUND = re.compile(r" \[in=\w+\]$", re.MULTILINE)
 _ACTIVE = re.compile(_KEY + r" \[active\]", re.MULTILINE)
 
 
@@ -29,6 +31,11 @@ def cut(text: str, budget: int, remedy: str) -> str:
     end = text.rfind("\n", 0, budget)
     end = end if end > budget // 2 else budget
     return f"{text[:end]}\n(cut: {len(text) - end} more characters not shown; {remedy})"
+
+
+def with_short_addresses(snapshot: str) -> str:
+    """The snapshot without the ends of very long links, of which one could take a whole budget."""
+    return _LONG_ADDRESS.sub(r"\1...", snapshot)
 
 
 def split_ref(ref: str) -> tuple[str, str]:
@@ -55,7 +62,7 @@ def without_focus(snapshot: str) -> str:
 
 def without_refs(snapshot: str) -> str:
     """What there is to read; two snapshots of equal pages differ in refs where elements were made anew."""
-    return _REF.sub(r"\1", snapshot)
+    return _AROUND.sub("", _REF.sub(r"\1", snapshot))
 
 
 def marked(snapshot: str, marks: dict[str, str]) -> str:

@@ -22,8 +22,13 @@
   ]);
   const UNSEEN = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE', 'HEAD', 'META', 'LINK', 'TITLE']);
 
-  // An image called "title" would stand for `document.title`.
-  const ownTitle = Object.getOwnPropertyDescriptor(Document.prototype, 'title').get;
+  // An image or form called "title" or "body" would stand for that property of the document.
+  const page = new Proxy(Document.prototype, {
+    get(prototype, name) {
+      const value = Reflect.get(prototype, name, document);
+      return typeof value === 'function' ? value.bind(document) : value;
+    },
+  });
 
   const documentId = Math.random().toString(36).slice(2);
   const ids = new WeakMap();
@@ -160,7 +165,7 @@
   };
 
   const walk = function* (root) {
-    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT, e =>
+    const walker = page.createTreeWalker(root, NodeFilter.SHOW_ELEMENT, e =>
       UNSEEN.has(e.nodeName) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
     for (let element = walker.currentNode; element !== null; element = walker.nextNode()) {
       if (element.nodeType === 1) yield element;
@@ -175,7 +180,7 @@
     let omitted = 0;
     let prefix = null;
     listed.clear();
-    const root = document.body ?? document.documentElement;
+    const root = page.body ?? page.documentElement;
     for (const element of root ? walk(root) : []) {
       const ref = element._ariaRef;
       if (ref !== undefined) {
@@ -197,9 +202,9 @@
   };
 
   const focused = () => {
-    let element = document.hasFocus() ? document.activeElement : null;
+    let element = page.hasFocus() ? page.activeElement : null;
     while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
-    if (!element || element === document.body || element === document.documentElement) return '';
+    if (!element || element === page.body || element === page.documentElement) return '';
     if (element.localName === 'iframe' || element.localName === 'frame') return '';
     const id = ids.get(element);
     return element._ariaRef?.ref ?? (listed.has(id) ? id : element.localName);
@@ -207,10 +212,10 @@
 
   // The box that scrolling in the middle of the viewport would scroll.
   const scrolled = () => {
-    let target = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    let target = page.elementFromPoint(innerWidth / 2, innerHeight / 2);
     const scrolls = e => e.scrollHeight > e.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(e).overflowY);
     while (target && !scrolls(target)) target = target.parentElement;
-    target ??= document.scrollingElement ?? document.documentElement;
+    target ??= page.scrollingElement ?? page.documentElement;
     const { scrollTop, clientHeight, scrollHeight } = target ?? {};
     // No numbers where the box is a form with fields of these names.
     return [scrollTop, clientHeight, scrollHeight].map(length => Math.round(length) || 0);
@@ -219,9 +224,9 @@
   const report = viewport => {
     const frame = {
       document: documentId,
-      title: ownTitle.call(document).slice(0, 1000).toWellFormed(),
+      title: page.title.slice(0, 1000).toWellFormed(),
       seen: innerWidth > 0 && innerHeight > 0,
-      text: document.body ? null : (document.documentElement?.textContent ?? '').slice(0, 100_000).toWellFormed(),
+      text: page.body ? null : (page.documentElement?.textContent ?? '').slice(0, 100_000).toWellFormed(),
       scroll: scrolled(),
       ...elements(viewport),
     };
@@ -252,7 +257,7 @@
   });
 
   const told = text => {
-    const element = document.implementation.createHTMLDocument('').createElement('p');
+    const element = page.implementation.createHTMLDocument('').createElement('p');
     element.textContent = text;
     return [element];
   };

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from runtimes.text import well_formed
 from runtimes.web.futures import may_fail_unheard
 from runtimes.web.observation import supplement
-from runtimes.web.observation.snapshot import around_viewport, cut, marked, refs, without_focus
+from runtimes.web.observation.snapshot import (
+    around_viewport,
+    cut,
+    marked,
+    refs,
+    with_short_addresses,
+    without_focus,
+)
 from runtimes.web.observation.supplement import FrameReport
 
 if TYPE_CHECKING:
@@ -68,7 +75,8 @@ class View:
         if len(tree) > budget - len(listed):
             # A document without a body has no refs to filter by.
             visible = {ref for report in self.reports for ref in report.visible}
-            tree = cut(around_viewport(tree, visible) if visible else tree, budget - len(listed), _REMEDY)
+            tree = with_short_addresses(around_viewport(tree, visible) if visible else tree)
+            tree = cut(tree, budget - len(listed), _REMEDY)
         return "\n\n".join(filter(None, [self._marked(tree), listed]))
 
     def _marked(self, tree: str) -> str:

@@ -49,25 +49,34 @@ class Camera:
         """The page has moved on: the picture begun does not show it."""
         self._exposure = None
 
-    async def picture(self, page: Page) -> Picture:
-        """A picture taken now, kept where there is a store. Raises ToolError where the page gives none."""
+    async def jpeg(self, page: Page) -> bytes:
+        """The viewport as it is now. Raises ToolError where the page gives no picture."""
         taken = await self._jpeg(page)
         if taken is None:
             raise fault("action_timeout", "The page gave no picture in time.")
-        return Picture(len(taken), self._store.put(taken) if self._store is not None else "")
+        return taken
+
+    def keep(self, jpeg: bytes) -> Picture:
+        """Store a picture, where there is a store. Raises InfrastructureError where it cannot be stored."""
+        return Picture(len(jpeg), self._store.put(jpeg) if self._store is not None else "")
 
     async def digest(self, page: Page) -> str:
         """The stored picture's digest, of the one begun or else one taken now; empty where there is none.
 
         Raises InfrastructureError where it cannot be stored.
         """
+        taken = await self.taken(page)
+        return self.keep(taken).digest if taken is not None else ""
+
+    async def taken(self, page: Page) -> bytes | None:
+        """The picture begun, or else one taken now; None where none are kept or the page gives none."""
         if self._store is None:
-            return ""
+            return None
         if self._exposure is None:
             self.expose(page)
         assert self._exposure is not None
-        picture, self._exposure = await self._exposure, None
-        return "" if picture is None else self._store.put(picture)
+        taken, self._exposure = await self._exposure, None
+        return taken
 
     async def _jpeg(self, page: Page) -> bytes | None:
         """The viewport as JPEG; None where the page gives no picture in time."""

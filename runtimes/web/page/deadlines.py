@@ -14,7 +14,6 @@ GRACE_SECONDS = 1.0
 """What a hard deadline lies behind Playwright's own, whose message is the better one."""
 
 _ANSWER_SECONDS = 5.0
-_RETRY = "The episode is run again in a new browser."
 
 
 @asynccontextmanager
@@ -50,11 +49,9 @@ async def guarded(
 
 async def _raise_if_dead(watch: Watch, what: str, error: Exception) -> None:
     if watch.crashed:
-        raise InfrastructureError(
-            "browser_error", f"The page's process died while {what}.", _RETRY
-        ) from error
+        raise InfrastructureError("browser_error", f"The page's process died while {what}.") from error
     if await context_died(watch):
-        raise InfrastructureError("browser_error", f"The browser died while {what}.", _RETRY) from error
+        raise InfrastructureError("browser_error", f"The browser died while {what}.") from error
 
 
 async def context_died(watch: Watch) -> bool:
@@ -85,7 +82,7 @@ async def _free_page(watch: Watch, what: str) -> None:
         try:
             await asyncio.wait_for(page.close(), _ANSWER_SECONDS)
         except (Error, TimeoutError) as error:
-            raise InfrastructureError("browser_error", "The browser does not answer.", _RETRY) from error
+            raise InfrastructureError("browser_error", "The browser does not answer.") from error
         if watch.large_document:
             raise fault(
                 "too_large", f"{watch.large_document}; its page stopped answering, and was closed."

@@ -242,15 +242,19 @@ class WebPage:
         """Take a picture of the viewport and store it; says its digest."""
         async with self._steps.reading("taking a screenshot") as (page, step):
             with step.timed("screenshot"):
-                taken = await self._camera.picture(page)
-            step.record.screenshot = taken.digest
+                jpeg = await self._camera.jpeg(page)
+        # Only now is it known that nothing forbidden stood there.
+        taken = self._camera.keep(jpeg)
+        step.record.screenshot = taken.digest
         return str(taken)
 
     async def finish(self, answer: str) -> str:
         """Record the page as it was when the agent gave its answer; gives the answer back."""
         async with self._steps.reading("finishing") as (page, step):
             with step.timed("screenshot"):
-                step.record.screenshot = await self._camera.digest(page)
+                taken = await self._camera.taken(page)
+        if taken is not None:
+            step.record.screenshot = self._camera.keep(taken).digest
         return answer
 
     async def _open(self, page: Page, url: str, ms: float) -> None:

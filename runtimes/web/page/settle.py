@@ -21,6 +21,8 @@ LOAD_SECONDS = 3.0
 
 _ROUNDS = 5
 _FRAMES = 8
+_QUIET_SECONDS = 1.5
+"""Longer than the script below takes, whose timers a page may have replaced by its own."""
 
 _UNTIL_QUIET = """() => new Promise(done => {
   const FIELDS = 500;
@@ -136,7 +138,11 @@ async def _until_quiet(page: Page, begun: Callable[[], None] = lambda: None) -> 
     watching = [asyncio.ensure_future(page.evaluate(_UNTIL_QUIET))]
     watching += [asyncio.ensure_future(frame.evaluate(_UNTIL_QUIET)) for frame in frames]
     begun()
-    main, *others = await asyncio.gather(*watching, return_exceptions=True)
+    try:
+        async with asyncio.timeout(_QUIET_SECONDS):
+            main, *others = await asyncio.gather(*watching, return_exceptions=True)
+    except TimeoutError:
+        return True
     if isinstance(main, BaseException):
         raise main
     for stirred in others:

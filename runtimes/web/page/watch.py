@@ -53,7 +53,7 @@ class Watch:
         self.blocked: list[str] = []
         self.proxy = proxy
         self.notices = Notices()
-        self.crashed = False
+        self._crashed: set[Page] = set()
         self.new_document = False
         self.documents = 0
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
@@ -63,6 +63,7 @@ class Watch:
         self._calls: set[Request] = set()
         self._changed = asyncio.Event()
         self._opening = False
+        self._arrived: list[Page] = []
         self._events = Events()
         self._proxy_blocked_taken = 0
         self._dialog_times: deque[float] = deque(maxlen=_ENDLESS_DIALOGS)
@@ -82,9 +83,14 @@ class Watch:
         """Open a blank page, the current one from now on."""
         self._opening = True
         try:
-            self.page = await self.context.new_page()
+            own = await self.context.new_page()
         finally:
             self._opening = False
+            arrived, self._arrived = self._arrived, []
+        for page in arrived:
+            if page is not own:
+                self._tell_of_popup(page, "it is a tab beside the current one")
+        self.page = own
 
     def begin(self) -> None:
         """An action begins: what is still under way was started by earlier ones."""
@@ -98,6 +104,11 @@ class Watch:
         """The current page's place among the open ones, from 0."""
         pages = self.context.pages
         return pages.index(self.page) if self.page in pages else 0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the current page's process died."""
+        return self.page in self._crashed
 
     @property
     def navigating(self) -> bool:
@@ -224,8 +235,9 @@ class Watch:
                     await page.close()
                 self._forget(page)
                 return
-            self.notices.append("A new window was opened; it is the current page now.")
-            _keep(self._events.popups, page)
+            self._tell_of_popup(page, "it is the current page now")
+        else:
+            self._arrived.append(page)  # whose it is shows once ours is known
         self.page = page
         self.new_document = True
         page.on("framenavigated", self._on_navigated)
@@ -234,6 +246,10 @@ class Watch:
         page.on("download", self._on_download)
         self._changed.set()
 
+    def _tell_of_popup(self, page: Page, place: str) -> None:
+        self.notices.append(f"A new window was opened; {place}.")
+        _keep(self._events.popups, page)
+
     def _forget(self, page: Page) -> None:
         """Wait no longer for what a closed page was to show."""
         frames = {request: _frame_of(request) for request in self._navigations}
@@ -241,7 +257,7 @@ class Watch:
         self._changed.set()
 
     def _on_crash(self, page: Page) -> None:
-        self.crashed = self.crashed or page is self.page
+        self._crashed.add(page)
 
     def _on_close(self, page: Page) -> None:
         self._forget(page)

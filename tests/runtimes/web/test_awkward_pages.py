@@ -65,6 +65,16 @@ async def test_a_dialog_is_answered_and_told(pool: BrowserPool, awkward_task: Ta
         assert "dialog" not in await page.observe()
 
 
+@pytest.mark.parametrize("name", ["setTimeout", "MutationObserver"])
+async def test_a_page_with_a_clock_of_its_own_does_not_keep_a_step_from_ending(
+    pool: BrowserPool, awkward_task: TaskSpec, name: str
+) -> None:
+    async with pool.page(awkward_task) as page:
+        ref = ref_of(await page.observe(), 'button "Ask"')
+        await page.current.evaluate(f"window.{name} = function () {{ return {{observe() {{}}}} }}; 0")
+        assert "Title: sure" in await page.click(ref)
+
+
 async def test_an_action_waits_for_the_calls_it_made(pool: BrowserPool, awkward_task: TaskSpec) -> None:
     async with pool.page(awkward_task) as page:
         assert "the slow answer" in await page.click(ref_of(await page.observe(), 'button "Fetch"'))

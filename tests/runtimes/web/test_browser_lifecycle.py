@@ -80,6 +80,19 @@ async def test_a_dead_renderer_is_our_failure_and_the_next_page_works(pool: Brow
         assert "Welcome to The Shop" in await page.observe()
 
 
+async def test_a_renderer_that_died_in_the_background_is_our_failure_once_its_tab_is_the_current_one(
+    pool: BrowserPool,
+) -> None:
+    async with pool.page(web_task()) as page:
+        first = renderers()
+        await page.new_tab("http://shop.test/cart")
+        for process in first:
+            process.kill()
+        assert "Cart" in await page.observe()
+        with pytest.raises(InfrastructureError, match="died"):
+            await page.switch_tab(0)
+
+
 async def test_a_dead_renderer_disturbs_no_other_episode(pool: BrowserPool) -> None:
     async with pool.page(web_task()) as page:
         before = renderers()

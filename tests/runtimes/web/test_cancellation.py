@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.futures import to_the_end
 
 from .episodes import SHOP, web_task
 from .processes import browsers, folders
@@ -104,3 +105,23 @@ async def test_a_pool_whose_close_is_cancelled_leaves_nothing(
         assert using.cancelled()
         assert browsers() == []
         assert folders(tmp_path) == []
+
+
+async def test_what_is_to_be_closed_is_closed_however_often_its_episode_is_cancelled() -> None:
+    closed = asyncio.Event()
+    closing = asyncio.Event()
+
+    async def close() -> None:
+        closing.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        closed.set()
+
+    task = asyncio.create_task(to_the_end(close()))
+    await closing.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert closed.is_set()

@@ -81,7 +81,7 @@ async def test_the_ancestor_shown_tells_equal_elements_apart(look: Look) -> None
     )
     seen = await looking.text()
     cell = seen.split('cell "Pear"')[1].split("[ref=")[2].split("]")[0]
-    line = next(line for line in seen.split("\n") if line.endswith(f" in {cell}"))
+    line = next(line for line in seen.split("\n") if line.endswith(f"[in={cell}]"))
     ref = line.split("[ref=")[1].split("]")[0]
     await (await find_target(looking.page, looking.observer, ref)).locator.click()
     assert await looking.page.title() == "Pear"
@@ -123,7 +123,9 @@ async def test_a_hostile_page_hides_nothing(look: Look) -> None:
 
 async def test_names_of_a_page_that_shadow_the_documents_own_hide_nothing(look: Look) -> None:
     looking = await look(
-        "<title>Shadows</title><img name=title><form id=f onclick=''>"
+        "<title>Shadows</title><img name=title><img name=body><img name=documentElement>"
+        "<form name=hasFocus></form><form name=createTreeWalker></form><img name=implementation>"
+        "<form id=f onclick=''>"
         "<input name=matches><input name=children><input name=classList><input name=draggable>"
         "<p>Go <span onclick=\"document.querySelector('title').textContent = 'done'\">here</span></p></form>"
     )
