@@ -7,6 +7,7 @@ How many calls are in flight is `pace`'s business, what an error means that of `
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 CONNECT_SECONDS = 10.0
+LEAST_CALLS = 20
+"""A question or two that a server cannot stand, each tried three times, put nobody out of order."""
 
 _NEXT_BEST: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "text"}
 
@@ -74,7 +77,7 @@ class OpenAIChat:
         self.model = model
         self.base_url = base_url
         self.has_answered = False
-        self.breaker = breaker or Breaker()
+        self.breaker = breaker or Breaker(least_calls=LEAST_CALLS, name=self.place)
         self._api_key = api_key
         self._retry = retry
         self._timeout = timeout
@@ -107,8 +110,9 @@ class OpenAIChat:
         request |= {name: value for name, value in wishes.items() if name not in self._unknown}
         if tools:
             request["tools"] = tools
+        began = time.monotonic()
         try:
-            return await self._retry.run(lambda: self._in_turn(request, schema))
+            return await self._retry.run(lambda: self._in_turn(request, schema, began))
         except Transient as fault:
             raise ModelUnavailable(
                 f"{self.place} gave no usable reply in {self._retry.tries} tries: {fault}.",
@@ -123,7 +127,7 @@ class OpenAIChat:
             await self._client.close()
             self._client = self._pace = None
 
-    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None) -> Reply:
+    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None, began: float) -> Reply:
         """One try. A refusal by rate limit is none: the call waits with all others and goes first."""
         client, pace = self._open()
         again = False
@@ -131,12 +135,12 @@ class OpenAIChat:
             try:
                 async with pace.slot(again=again):
                     with self.breaker.call(Transient, OutOfCredit):
-                        return await self._try(client, request, schema)
+                        return await self._try(client, request, schema, time.monotonic() - began)
             except RateLimited:
                 again = True
 
     async def _try(
-        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None
+        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None, waited: float
     ) -> Reply:
         openai = self._openai
         try:
@@ -148,7 +152,7 @@ class OpenAIChat:
             raise connection_fault(error, self) from error
         except openai.APIStatusError as error:
             raise status_fault(error, self) from error
-        reply = read_reply(body, self.provider, self.model)
+        reply = read_reply(body, provider=self.provider, model=self.model, waited=waited)
         self.has_answered = True
         return reply
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -74,9 +76,11 @@ class Failover:
     async def _first_reply(
         self, asked: Sequence[OpenAIChat], ask: Callable[[OpenAIChat], Awaitable[Reply]]
     ) -> Reply:
+        began = time.monotonic()
         while True:
             faults: list[InfrastructureError] = []
             for client in asked:
+                before = time.monotonic() - began
                 try:
                     reply = await ask(client)
                 except (ModelUnavailable, OutOfCredit) as fault:
@@ -85,7 +89,7 @@ class Failover:
                         log.warning("%s", fault.message)
                 else:
                     self._remember(reply, client)
-                    return reply
+                    return msgspec.structs.replace(reply, waited=reply.waited + before)
             waits = [
                 fault.retry_in
                 for client, fault in zip(asked, faults, strict=True)
@@ -99,16 +103,13 @@ class Failover:
         """Its author for a conversation under way, else all."""
         if len(self.clients) == 1:
             return self.clients
-        last = next((message for message in reversed(messages) if message.get("role") == "assistant"), None)
-        if last is None:
-            return self.clients
-        author = self._authors.get(_key(last))
-        if author is not None:
-            return (author,)
-        # Not of this process: from the response cache, or a replay. Its own keys tell some authors.
-        row = echoing(last)
-        named = tuple(client for client in self.clients if row is not None and client.provider == row.name)
-        return named or self.clients
+        said = [message for message in reversed(messages) if message.get("role") == "assistant"]
+        for message in said:
+            if author := self._authors.get(_key(message)):
+                return (author,)
+        # Not of this process: from the response cache, or a replay. Their own keys tell some authors.
+        names = {row.name for message in said if (row := echoing(message))}
+        return tuple(client for client in self.clients if client.provider in names) or self.clients
 
     def _remember(self, reply: Reply, client: OpenAIChat) -> None:
         if len(self.clients) == 1:
@@ -119,7 +120,7 @@ class Failover:
 
 
 def _key(message: Message) -> int:
-    return hash(msgspec.json.encode(message))
+    return hash(json.dumps(message, sort_keys=True))
 
 
 def _places(clients: Sequence[OpenAIChat]) -> str:

@@ -26,10 +26,13 @@ _RETRY_DELAY = re.compile(r"""retryDelay['"]:\s*['"](\d+(?:\.\d+)?)s""")
 
 # Providers agree neither on a status nor on a code for these, so their wordings are all there is.
 _CONVERSATION_REFUSED_STATUS = {400, 413, 422}
-_CONVERSATION_REFUSED = re.compile(
+_TOO_LONG = re.compile(
     r"context[_ -]?(length|window|size)|too many (input |prompt )?tokens|(prompt|input) is too long"
-    r"|input token count|reduce the length of"
-    r"|content[_ -]?(filter|management|policy)|usage policy|content exists risk|data_inspection_failed",
+    r"|input token count|reduce the length of",
+    re.IGNORECASE,
+)
+_CONTENT_REFUSED = re.compile(
+    r"content[_ -]?(filter|management|policy)|usage policy|content exists risk|data_inspection_failed",
     re.IGNORECASE,
 )
 _FORMAT_REFUSED = re.compile(r"response[_ ](format|schema)|json_schema|json_object", re.IGNORECASE)
@@ -73,7 +76,11 @@ def status_fault(error: APIStatusError, asked: Asked) -> Exception:
             "Check the API key and the model's name in the environment or .env.",
         )
     if refuses_conversation(error):
-        return ToolError("runtime_error", f"The model did not take the conversation: {said}")
+        return ToolError(
+            "runtime_error",
+            f"The model did not take the conversation: {said}",
+            error_class="context_length" if _TOO_LONG.search(told) else "",
+        )
     return InfrastructureError(
         "system_error", f"{asked.provider} at {asked.base_url} rejected the request ({said})."
     )
@@ -97,8 +104,9 @@ def connection_fault(error: APIConnectionError, asked: Asked) -> Exception:
 
 def refuses_conversation(error: APIStatusError) -> bool:
     """Whether the conversation itself is at fault: too long for the model, or caught by a content filter."""
+    told = _told(error)
     return error.status_code in _CONVERSATION_REFUSED_STATUS and bool(
-        _CONVERSATION_REFUSED.search(_told(error))
+        _TOO_LONG.search(told) or _CONTENT_REFUSED.search(told)
     )
 
 

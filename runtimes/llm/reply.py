@@ -14,7 +14,7 @@ MAX_REPLY_BYTES = 16 << 20
 """Longer than any model writes; a server that goes on sending is cut off there."""
 
 
-def read_reply(body: bytes, provider: str = "", model: str = "") -> Reply:
+def read_reply(body: bytes, *, provider: str, model: str, waited: float) -> Reply:
     """The first choice of a chat completion, its message as it came but for text parts, which are joined.
 
     Raises Transient for a damaged body: cut off, not JSON, not UTF-8, or of another shape.
@@ -30,6 +30,7 @@ def read_reply(body: bytes, provider: str = "", model: str = "") -> Reply:
             finish_reason=str(choice.get("finish_reason") or "stop"),
             provider=provider,
             model=model,
+            waited=waited,
         )
     except (
         msgspec.DecodeError,

@@ -17,6 +17,9 @@ from runtimes.llm.base import ChatModel, Reply, Sampling
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
 
+LONGEST_RETURNED = 20_000
+"""Characters of a bad answer that the model is shown again; a longer one would only be paid for twice."""
+
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
@@ -52,8 +55,9 @@ async def ask(
         except (msgspec.MsgspecError, RecursionError) as error:
             fault = _fault(reply, error)
             faults.append(f"{fault}; the reply was {text[:200]!r}")
+            returned = [reply.message] if len(text) <= LONGEST_RETURNED else []
             repair = f"That is not right: {fault}. Reply with the JSON object only."
-            messages = [*messages, reply.message, {"role": "user", "content": repair}]
+            messages = [*messages, *returned, {"role": "user", "content": repair}]
     raise NotAnswered(faults[0])
 
 
