@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench-sandbox: setup ## Measure the sandbox
 
 bench-web: setup ## Measure the web runtime
 	@$(BIN)/python -m benchmarks.web
+
+bench-llm: setup ## Measure the LLM client and the agent loop
+	@$(BIN)/python -m benchmarks.llm
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from adp_resources.cancellation import RoundCancelled
+from adp_resources.settings import secret_redactor
 from runtimes.errors import PlatformError
 
 STOPPING = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
@@ -28,6 +29,7 @@ def failing_in_words(context: dg.AssetExecutionContext, what: str = "") -> Itera
     """Turn the platform's errors into the step's failure, said in their own words and not retried.
 
     A stop that came as a signal, which Dagster was told nothing of, lets the run end as canceled, too.
+    Dagster writes down the words of an error and of its causes, so it gets all without secrets.
     """
     try:
         yield
@@ -37,4 +39,8 @@ def failing_in_words(context: dg.AssetExecutionContext, what: str = "") -> Itera
             context.instance.report_run_canceling(run, message="Stopped by a signal.")
         raise dg.Failure(str(error), allow_retries=False) from error
     except PlatformError as error:
+        secret_redactor().error(error)
         raise dg.Failure(f"{what}{error}", allow_retries=False) from error
+    except Exception as error:
+        secret_redactor().error(error)
+        raise

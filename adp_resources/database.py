@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,19 +96,25 @@ def upsert(
     """
     if not rows:
         return 0
-    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    if replace:
-        values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-        where = replace_if(statement.excluded) if replace_if else None
-        statement = statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    statement = _upsertion(connection.dialect.name, table, replace, replace_if)
     written = 0
     for row in rows:
         written += max(connection.execute(statement, row).rowcount, 0)
     return written
+
+
+@functools.lru_cache  # making the statement takes as long as writing a trajectory
+def _upsertion(
+    dialect: str, table: Table, replace: bool, replace_if: Callable[[Any], sa.ColumnElement[bool]] | None
+) -> Any:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    if not replace:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    values = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    where = replace_if(statement.excluded) if replace_if else None
+    return statement.on_conflict_do_update(index_elements=keys, set_=values, where=where)
 
 
 def _engine(url: str) -> Engine:

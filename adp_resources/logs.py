@@ -6,13 +6,26 @@ import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from runtimes.secrets import Redactor
+
 MAX_BYTES = 20_000_000
 BACKUPS = 3
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 OURS = ("runtimes", "sandbox", "adp_resources", "adp_assets", "adp_service")
 
 
-def log_to_file(folder: Path, level: str) -> None:
+class RedactingFormatter(logging.Formatter):
+    """Writes records without secrets: a formatter, since only it sees the words of a traceback, too."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__(FORMAT)
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor.text(super().format(record))
+
+
+def log_to_file(folder: Path, level: str, redactor: Redactor) -> None:
     """Send this platform's log records of `level` and above to `<folder>/adp.log`, and nowhere else.
 
     Safe to call again. A folder that cannot be written leaves logging as it was: a log is no reason to stop.
@@ -26,7 +39,7 @@ def log_to_file(folder: Path, level: str) -> None:
         handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
     except OSError:
         return
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(RedactingFormatter(redactor))
     for name in OURS:
         logger = logging.getLogger(name)
         logger.addHandler(handler)

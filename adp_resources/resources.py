@@ -15,7 +15,7 @@ from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
-from adp_resources.settings import Settings
+from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.task_stats import TaskStats
 from adp_resources.toolbox import toolbox_of
@@ -112,7 +112,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def create(self) -> LocalFanOut:
         settings = self.settings.get()
-        log_to_file(settings.output / "logs", settings.log_level)
+        log_to_file(settings.output / "logs", settings.log_level, secret_redactor(settings))
         return LocalFanOut(
             services=self.services,
             journal=self.database.journal(),
@@ -148,6 +148,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
             toolbox=toolbox_of(settings, self.database.get()),
+            redactor=secret_redactor(settings),
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +18,7 @@ from runtimes.llm.catalog import ROWS, TABLE
 from runtimes.llm.ledger import Limits
 from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
+from runtimes.secrets import Redactor, secret_values
 from runtimes.tools.permissions import Permission
 from sandbox.addresses import EgressPolicy
 
@@ -194,6 +197,16 @@ class Settings(BaseSettings):
             deadline=self.llm_deadline,
             max_in_flight=self.llm_max_in_flight,
         )
+
+
+def secret_redactor(settings: Settings | None = None) -> Redactor:
+    """What takes the secrets of the environment, of `.env` and of these settings out of what is written."""
+    root = settings.project_root if settings is not None else project_root()
+    written = {name: value or "" for name, value in dotenv_values(root / ".env", interpolate=False).items()}
+    given = {name.upper(): str(value) for name, value in (settings or ())}
+    return Redactor(
+        secret for source in (given, written, os.environ) for secret in set(secret_values(source))
+    )
 
 
 def project_root(start: Path | None = None) -> Path:

@@ -54,11 +54,9 @@ def adp(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) 
         stderr=subprocess.STDOUT,
         text=True,
     )
-    peak = _Peak(process.pid)
-    peak.start()
-    output, _ = process.communicate()
-    seconds = time.monotonic() - started
-    peak.stop()
+    with Peak(process.pid) as peak:
+        output, _ = process.communicate()
+        seconds = time.monotonic() - started
     if process.returncode:
         raise RuntimeError(f"adp {' '.join(arguments)} ended with {process.returncode}:\n{output}")
     return Command(seconds, peak.megabytes)
@@ -100,17 +98,23 @@ def tree_pss(pid: int) -> int:
     return total
 
 
-class _Peak(threading.Thread):
+class Peak:
+    """The most memory, `megabytes` of PSS, that a process and all below it take while this context lasts."""
+
     def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
+        self.megabytes = 0.0
         self._pid = pid
         self._over = threading.Event()
-        self.megabytes = 0.0
+        self._watching = threading.Thread(target=self._watch, daemon=True)
 
-    def run(self) -> None:
+    def __enter__(self) -> Peak:
+        self._watching.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._watching.join()
+
+    def _watch(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
             self.megabytes = max(self.megabytes, tree_pss(self._pid) / 1e6)
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join()

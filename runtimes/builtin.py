@@ -11,6 +11,7 @@ from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
 from runtimes.llm.base import Account, Sampling
+from runtimes.secrets import session_values
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
 from runtimes.web.egress.guard import Guard
@@ -115,11 +116,15 @@ class ReasoningRuntime(AgentRuntime):
 async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
     """How the episode ended on its page; one that hangs ends it badly, a browser that died spoils it."""
     page = bench.open_page
-    if page is None or not trajectory.finished:
+    if page is None:
         return World()
+    if not trajectory.finished:
+        return World(session=page.session)
     try:
+        state = await page.storage_state()
         return World(
-            storage_state=await page.storage_state(),
+            storage_state=state,
+            session=(*page.session, *session_values(state)),
             allowed_domains=Guard.of_task(bench.task).allowed_domains,
             last_url=page.url,
             last_page=page.current,
@@ -129,7 +134,7 @@ async def _world_of(bench: Workbench, trajectory: Trajectory) -> World:
     except InfrastructureError as error:
         trajectory.outcome = "infrastructure_error"
         trajectory.error_type, trajectory.error_message = error.error_type, str(error)
-    return World()
+    return World(session=page.session)
 
 
 def sample_seed(base: int, task_id: str, sample: int) -> int:

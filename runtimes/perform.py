@@ -26,8 +26,9 @@ What an agent can make it wait for has to end before, with a reward of 0.
 async def perform(
     task: TaskSpec, runtime: Runtime, services: Services, *, sample: int, round: str
 ) -> Trajectory:
-    """The graded trajectory of one sample. Whatever goes wrong on our side is its outcome, not an exception.
+    """The graded trajectory of one sample, without secrets, which only the verdict was allowed to see.
 
+    Whatever goes wrong on our side is its outcome, not an exception.
     Only ModelRefused and BudgetSpent are raised: no further try of any task could go better.
     """
     trajectory = Trajectory(
@@ -38,10 +39,12 @@ async def perform(
         sample=sample,
         created_at=time.time(),
     )
+    redactor = services.redactor
     try:
         keep_page = task.verifier is not None and needs_last_page(task.verifier)
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
+            redactor = redactor.knowing(world.session)
             verified = await graded(task.verifier, trajectory, services, world)
             if verified.outcome == "unsolved" and (lost := verified.metadata.get("unavailable_tools")):
                 raise InfrastructureError(
@@ -51,7 +54,7 @@ async def perform(
                 )
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return verified
+            return redactor.json(verified)
     except (ModelRefused, BudgetSpent):
         raise
     except InfrastructureError as error:
@@ -59,13 +62,14 @@ async def perform(
     except Exception as error:
         log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
         fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
-    return msgspec.structs.replace(
+    failed = msgspec.structs.replace(
         trajectory,
         outcome="infrastructure_error",
         success=False,
         error_type=fault.error_type,
         error_message=str(fault),
     )
+    return redactor.json(failed)
 
 
 async def graded(

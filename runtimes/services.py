@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runtimes.llm.base import Account, ChatModel
 from runtimes.llm.metered import Metering
+from runtimes.secrets import Redactor
 from runtimes.tools.toolbox import Toolbox
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool
@@ -26,7 +27,7 @@ class Services:
     once; None where `context.window_of` is to say. `traces` is the folder that keeps the browser's traces of
     episodes not solved; None where none are taken. `toolbox` has the tools that tasks may name. `model` is
     the shared model, whose calls nobody counts: whoever makes one asks for it by `model_for`. `templates` are
-    the solutions of repeated tasks.
+    the solutions of repeated tasks. `redactor` knows what no trajectory may hold.
     """
 
     model: ChatModel
@@ -40,6 +41,7 @@ class Services:
     metering: Metering = field(default_factory=Metering)
     templates: TemplateCache | None = None
     toolbox: Toolbox = field(default_factory=Toolbox)
+    redactor: Redactor = field(default_factory=Redactor)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:

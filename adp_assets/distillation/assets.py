@@ -14,6 +14,7 @@ from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
 from adp_resources.resources import ModelResource
+from adp_resources.settings import secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from runtimes.llm.base import Account
 
@@ -66,8 +67,9 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
 
         with failing_in_words(context):
             distilled = run_stoppable(run, cancelled(context))
-        frame = pl.DataFrame(essence_rows(distilled.essences), schema=COLUMNS)
-        for task_id, reason in distilled.skipped.items():
+        redactor = secret_redactor(settings.get())
+        frame = pl.DataFrame(essence_rows(redactor.json(distilled.essences)), schema=COLUMNS)
+        for task_id, reason in redactor.json(distilled.skipped).items():
             context.log.warning("%s gave no essence: %s", task_id, reason)
         domains = Counter(frame["domain"].to_list())
         context.add_output_metadata(

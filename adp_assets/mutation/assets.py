@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -20,11 +21,13 @@ from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
 from adp_resources.database import Database, upsert
 from adp_resources.resources import DatabaseResource, ModelResource
+from adp_resources.settings import secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
 from adp_resources.toolbox import toolbox_of
 from runtimes.contracts import Essence, TaskSpec
 from runtimes.llm.base import Account
+from runtimes.secrets import Redactor
 
 COLUMNS = {
     "task_id": pl.String(),
@@ -72,7 +75,8 @@ def mutated_tasks(
             return await propose(asked, chat, available, at_once=values.synthesis_in_flight)
 
     with failing_in_words(context):
-        proposed = run_stoppable(run, cancelled(context))
+        made = run_stoppable(run, cancelled(context))
+        proposed = without_secrets(made, secret_redactor(values))
         verdicts = accept(database.get(), context.partition_key, proposed, tools)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
@@ -88,6 +92,14 @@ def mutated_tasks(
         }
     )
     return frame
+
+
+def without_secrets(candidates: list[Candidate], redactor: Redactor) -> list[Candidate]:
+    """What a model said may repeat what it was called with."""
+    return [
+        replace(candidate, task=redactor.json(candidate.task), reason=redactor.text(candidate.reason))
+        for candidate in candidates
+    ]
 
 
 def accept(database: Database, round: str, proposed: list[Candidate], tools: list[str]) -> dict[str, Verdict]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from adp_resources.settings import secret_redactor
 from adp_service.cli import (
     dlq,
     doctor,
@@ -108,4 +109,4 @@ def _unforeseen(error: Exception) -> tuple[str, str]:
 
 def _show_traceback() -> None:
     if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exc()
+        sys.stderr.write(secret_redactor().text(traceback.format_exc()))

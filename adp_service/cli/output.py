@@ -7,20 +7,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from adp_resources.settings import secret_redactor
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: str, remedy: str = "") -> None:
     """An error on standard error: what happened, then the way out."""
-    errors.print(Text.assemble(("error: ", "bold red"), message))
+    redactor = secret_redactor()
+    errors.print(Text.assemble(("error: ", "bold red"), redactor.text(message)))
     if remedy:
-        errors.print(Text.assemble(("  try: ", "bold"), remedy))
+        errors.print(Text.assemble(("  try: ", "bold"), redactor.text(remedy)))
 
 
 def note(message: str) -> None:
     """Something a person should know that is no error."""
-    errors.print(Text.assemble(("note: ", "bold yellow"), message))
+    errors.print(Text.assemble(("note: ", "bold yellow"), secret_redactor().text(message)))
 
 
 def shown_path(path: Path) -> str:

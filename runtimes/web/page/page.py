@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtimes.contracts import WebRecord
+from runtimes.secrets import Secret, session_values
 from runtimes.web.observation.observer import Observer
 from runtimes.web.observation.snapshot import BUDGET, Viewport, cut
 from runtimes.web.page import actions, navigation
@@ -79,6 +80,11 @@ class WebPage:
     def start_record(self) -> WebRecord | None:
         """The record of opening the first address, with what was seen once it is observed; None before."""
         return self._start.record if self._start is not None else None
+
+    @property
+    def session(self) -> tuple[Secret, ...]:
+        """What documents set as cookies, so far, that proves who one is to the site."""
+        return tuple(session_values({"cookies": self._watch.cookies}))
 
     def find_by(self, find: FindTarget) -> None:
         """Let actions find their elements by `find` in place of the refs of what was seen."""

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtimes.web.egress.guard import Guard
 from runtimes.web.egress.proxy import is_of_proxy
@@ -42,7 +42,8 @@ class Watch:
     are sentences the agent has not been told yet. `refused_document`, `large_document`, `navigation_fault`
     and `page_fault` tell what kept the last action from opening a page or keeping one; `failed_document` is
     the address of one that did not come, or that the proxy answered in the site's place. `documents` counts
-    those that the current page has asked for since the action began.
+    those that the current page has asked for since the action began. `cookies` are those that documents came
+    with, as Playwright has them in a storage state: at the end of an episode some are others.
     """
 
     def __init__(self, context: BrowserContext, guard: Guard, proxy: ContextProxy | None = None) -> None:
@@ -57,6 +58,7 @@ class Watch:
         self.documents = 0
         self.refused_document = self.large_document = self.navigation_fault = self.page_fault = ""
         self.failed_document = ""
+        self.cookies: list[dict[str, Any]] = []
         self._navigations: set[Request] = set()
         self._calls: set[Request] = set()
         self._changed = asyncio.Event()
@@ -202,6 +204,8 @@ class Watch:
             self.large_document = f"{response.url} is {int(size) / 1e6:.0f} MB large"
             with suppress(Error):
                 await self.stop_loading(response.frame.page)
+        with suppress(Error):  # the page may be gone
+            self.cookies += map(_cookie, await response.header_values("set-cookie"))
 
     def _on_request_over(self, request: Request) -> None:
         self._navigations.discard(request)
@@ -296,6 +300,14 @@ class Watch:
 def _keep(events: list[T], event: T) -> None:
     if len(events) < MAX_EVENTS:
         events.append(event)
+
+
+def _cookie(header: str) -> dict[str, Any]:
+    """A Set-Cookie header's cookie."""
+    pair, *attributes = header.split(";")
+    name, _, value = pair.partition("=")
+    http_only = any(attribute.strip().lower() == "httponly" for attribute in attributes)
+    return {"name": name.strip(), "value": value.strip(), "httpOnly": http_only}
 
 
 def _is_main_document(request: Request) -> bool:
