@@ -12,8 +12,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
+from runtimes.llm.catalog import ROWS, TABLE
 from runtimes.llm.ledger import Limits
-from runtimes.llm.providers import DEFAULT_VLLM_URL, ModelChoice, Provider, gemini_base
+from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
 from runtimes.tools.permissions import Permission
 from sandbox.addresses import EgressPolicy
@@ -38,6 +39,11 @@ def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    EgressPolicy(entries)
+    return entries
+
+
 def _secrets(value: object) -> object:
     """A JSON object; what is none is not shown, as it holds secrets."""
     if not isinstance(value, str) or not value.strip():
@@ -51,6 +57,7 @@ def _secrets(value: object) -> object:
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
@@ -99,20 +106,20 @@ class Settings(BaseSettings):
     tool_permission: Permission = "user"
     skills_dir: Path = Path("skills")
     mcp_allowed_commands: Words = ()
-    mcp_allowed_hosts: Words = ()
+    mcp_allowed_hosts: Hosts = ()
     mcp_secrets: Secrets = Field({}, repr=False)
 
     gemini_api_key: str = Field("", repr=False)
-    gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
-    gemini_model: str = "gemini-2.5-flash"
+    gemini_api_url: str = ROWS["gemini"].url
+    gemini_model: str = ROWS["gemini"].model
     deepseek_api_key: str = Field("", repr=False)
-    deepseek_api_url: str = "https://api.deepseek.com/v1"
-    deepseek_model: str = "deepseek-chat"
+    deepseek_api_url: str = ROWS["deepseek"].url
+    deepseek_model: str = ROWS["deepseek"].model
     openai_api_key: str = Field("", repr=False)
-    openai_api_base: str = "https://api.openai.com/v1"
-    openai_model: str = "gpt-4o-mini"
-    vllm_url: str = DEFAULT_VLLM_URL
-    model: str = ""
+    openai_api_base: str = ROWS["openai"].url
+    openai_model: str = ROWS["openai"].model
+    vllm_url: str = ROWS["vllm"].url
+    model: str = ROWS["vllm"].model
     chosen_model: str = ""
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
     llm_prices: str = ""
@@ -125,6 +132,10 @@ class Settings(BaseSettings):
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
     llm_context_tokens: int | None = Field(None, ge=1024)
+    llm_timeout: float = Field(120.0, gt=0)
+    llm_deadline: float = Field(600.0, gt=0)
+    llm_max_in_flight: int = Field(256, ge=1)
+    llm_failover: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:
@@ -157,18 +168,31 @@ class Settings(BaseSettings):
         )
 
     def model_choice(self) -> ModelChoice:
-        """The environment's word on models, in the order Gemini, DeepSeek, OpenAI, vLLM."""
+        """The environment's word on models, in the order of the catalog."""
+
+        def said(variable: str) -> str:
+            return str(getattr(self, variable.lower()))
+
         return ModelChoice(
-            providers=(
-                Provider("gemini", self.gemini_api_key, gemini_base(self.gemini_api_url), self.gemini_model),
-                Provider("deepseek", self.deepseek_api_key, self.deepseek_api_url, self.deepseek_model),
-                Provider("openai", self.openai_api_key, self.openai_api_base, self.openai_model),
+            providers=tuple(
+                Provider(
+                    row.name,
+                    said(row.key_variable),
+                    row.address(said(row.url_variable)),
+                    said(row.model_variable),
+                )
+                for row in TABLE
+                if row.key_variable
             ),
             vllm_url=self.vllm_url,
             vllm_model=self.model,
             model=self.chosen_model,
             teacher_error_rate=self.teacher_error_rate,
+            failover=self.llm_failover,
             retry=RetryPolicy(self.llm_retries, self.llm_retry_initial_seconds),
+            timeout=self.llm_timeout,
+            deadline=self.llm_deadline,
+            max_in_flight=self.llm_max_in_flight,
         )
 
 

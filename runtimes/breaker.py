@@ -6,6 +6,7 @@ it is open.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
+
+log = logging.getLogger(__name__)
 
 State = Literal["closed", "open", "half_open"]
 
@@ -40,7 +43,7 @@ class Breaker:
     at least.
 
     After `open_seconds` it is half open: one call at a time is let through as a trial, which closes it or
-    opens it again. For one event loop, not for threads.
+    opens it again. `name` is what the log calls it. For one event loop, not for threads.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class Breaker:
         window_seconds: float = 60.0,
         least_calls: int = 5,
         open_seconds: float = 30.0,
+        name: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._threshold = threshold
         self._slice_seconds = window_seconds / _SLICES
         self._least_calls = least_calls
         self._open_seconds = open_seconds
+        self._name = name
         self._clock = clock
         self._slices: deque[_Slice] = deque()
         self._calls = 0
@@ -95,6 +100,7 @@ class Breaker:
             if failed is None:
                 return
             self._opened_at = self._clock() if failed else None
+            log.warning("%s %s", self._name, "failed its trial." if failed else "is in order again.")
         elif self._opened_at is None and failed is not None:
             self._count(failed)
 
@@ -114,6 +120,7 @@ class Breaker:
         self._failures += failed
         if failed and self._calls >= self._least_calls and self._failures >= self._threshold * self._calls:
             self._opened_at = now
+            log.warning("%s is out of order: %d of %d calls failed.", self._name, self._failures, self._calls)
             self._slices.clear()
             self._calls = self._failures = 0
 

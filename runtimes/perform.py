@@ -43,6 +43,12 @@ async def perform(
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
             verified = await graded(task.verifier, trajectory, services, world)
+            if verified.outcome == "unsolved" and (lost := verified.metadata.get("unavailable_tools")):
+                raise InfrastructureError(
+                    "system_error",
+                    f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
+                    "See `adp tools test`.",
+                )
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
             return verified

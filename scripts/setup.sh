@@ -9,6 +9,7 @@ cd "$root"
 
 readonly log=.venv/setup.log
 readonly stamp=.venv/setup.stamp
+readonly npm_folder=tests/runtimes/tools/mcp/npm
 
 say() { printf 'setup: %s\n' "$@"; }
 
@@ -29,7 +30,11 @@ logged() {
 
 # The path is part of it because a virtual environment's scripts hold the path they were made for.
 fingerprint() {
-    { printf '%s\n' "$root" && cat requirements.lock sandbox/science.txt runtimes/grading/packages.txt pyproject.toml scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1
+    {
+        printf '%s\n' "$root"
+        cat requirements.lock sandbox/science.txt runtimes/grading/packages.txt pyproject.toml scripts/setup.sh \
+            "$npm_folder"/package-lock.json
+    } | sha256sum | cut -d ' ' -f 1
 }
 
 is_current() {
@@ -193,9 +198,23 @@ ensure_layers() {
     if have_layers; then
         return
     fi
-    say "building the sandbox's layers (numpy, pandas, sympy, matplotlib; the graders' packages)"
+    say "building the sandbox's layers (numpy, pandas, polars, duckdb, sympy, matplotlib; the graders' packages)"
     logged "building the science layer" .venv/bin/python -m sandbox.layers build science
     logged "building the graders' layer" .venv/bin/python -m sandbox.layers build runtimes/grading/packages.txt
+}
+
+# An MCP server that others wrote, in another language; without it the tests against it are skipped, and say so.
+ensure_mcp_servers() {
+    local folder=.venv/mcp-servers
+    if ! have npm; then
+        say "npm is missing; only tests of MCP servers need it. To install it:" "  $(how_to_install npm)"
+        return
+    fi
+    say "installing the MCP servers of the tests"
+    mkdir -p "$folder"
+    cp "$npm_folder"/package.json "$npm_folder"/package-lock.json "$folder"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund >>"$log" 2>&1 ||
+        say "warning: npm could not install them (see $log); the tests against them are skipped."
 }
 
 ensure_dagster_home() {
@@ -250,6 +269,7 @@ main() {
     ensure_venv
     install_packages
     ensure_layers
+    ensure_mcp_servers
     ensure_browser
     fingerprint >"$stamp"
     say "ready"

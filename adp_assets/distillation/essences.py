@@ -10,9 +10,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from adp_assets.llm import NotAnswered, ask, ask_all
+from adp_assets.llm import ask_all
 from runtimes.contracts import Essence, SuccessPattern, TaskSpec, Trajectory
 from runtimes.llm.base import ChatModel
+from runtimes.llm.structured import NotAnswered, ask
 
 PROMPT_VERSION = "1"
 SHOWN_OBSERVATION = 400

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from adp_assets.llm import NotAnswered, ask, ask_all
+from adp_assets.llm import ask_all
 from adp_assets.mutation.operators import Operator
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from runtimes.llm.base import ChatModel
+from runtimes.llm.structured import NotAnswered, ask
 
 PROMPT_VERSION = "1"
 MOST_OF_PARENT = 3

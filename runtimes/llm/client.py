@@ -1,43 +1,65 @@
-"""The one LLM client: chat completions of any provider through the `openai` package."""
+"""The one LLM client: chat completions of one model of one provider, through the `openai` package.
+
+How many calls are in flight is `pace`'s business, what an error means that of `faults`, what a body that of
+`reply`.
+"""
 
 from __future__ import annotations
 
-import re
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from runtimes.breaker import Breaker, BreakerOpen
 from runtimes.contracts import Message
-from runtimes.errors import CONTEXT_LENGTH, InfrastructureError, ModelRefused, ModelUnavailable, ToolError
+from runtimes.errors import ModelUnavailable
 from runtimes.llm.base import Reply, Sampling
+from runtimes.llm.catalog import ROWS, StructuredOutput
+from runtimes.llm.faults import (
+    OutOfCredit,
+    connection_fault,
+    refuses_format,
+    status_fault,
+    unknown_parameters,
+)
+from runtimes.llm.pace import NoRoom, Pace, RateLimited
+from runtimes.llm.reply import MAX_REPLY_BYTES, read_reply
 from runtimes.llm.retry import RetryPolicy, Transient
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import AsyncOpenAI
 
-_REFUSED = {401, 403, 404}
-_PASSING = {408, 409, 425, 429}
+CONNECT_SECONDS = 10.0
+LEAST_CALLS = 20
+"""A question or two that a server cannot stand, each tried three times, put nobody out of order."""
 
-# Providers agree neither on a status nor on a code for these two, so their wordings are all there is.
-_CONVERSATION_REFUSED_STATUS = {400, 413, 422}
-_TOO_LONG = re.compile(
-    r"context[_ -]?(length|window|size)|too many (input |prompt )?tokens|(prompt|input) is too long"
-    r"|input token count|reduce the length of",
-    re.IGNORECASE,
-)
-_CONTENT_REFUSED = re.compile(
-    r"content[_ -]?(filter|management|policy)|usage policy|content exists risk|data_inspection_failed",
-    re.IGNORECASE,
-)
-_FORMAT_REFUSED = re.compile(r"response[_ ](format|schema)|json_schema", re.IGNORECASE)
+_NEXT_BEST: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "text"}
+
+
+class OutOfOrder(ModelUnavailable):
+    """The provider was not even asked: its breaker is open, or it takes no calls for long.
+
+    `retry_in` is after how many seconds it may be.
+    """
+
+    def __init__(self, message: str, remedy: str, retry_in: float) -> None:
+        super().__init__(message, remedy)
+        self.retry_in = retry_in
 
 
 class OpenAIChat:
     """A model behind an OpenAI-compatible address.
 
     Replies are read raw, so that keys the SDK does not know (thought signatures, reasoning) come back to the
-    provider unchanged in the next request. `timeout` is in seconds for one try. A provider that refuses JSON
-    schemas is asked for plain JSON objects from then on.
+    provider unchanged in the next request. `timeout` is in seconds for one try, from its sending to the last
+    byte of its reply. A provider that refuses a form of structured output, or a parameter that is only a
+    wish, is not sent it from then on.
+
+    `complete` is ChatModel's, but does not wait for a provider that is out of order: it raises OutOfOrder,
+    or OutOfCredit for an account without money. `has_answered` says whether the provider ever did, if only by
+    a rate limit; `last_fault` is the last thing that went wrong, of whatever call.
     """
 
     def __init__(
@@ -49,19 +71,33 @@ class OpenAIChat:
         api_key: str,
         retry: RetryPolicy = RetryPolicy(),
         timeout: float = 120.0,
+        max_in_flight: int = 256,
+        breaker: Breaker | None = None,
     ) -> None:
         self.provider = provider
         self.model = model
         self.base_url = base_url
+        self.has_answered = False
+        self.last_fault = ""
+        self.breaker = breaker or Breaker(least_calls=LEAST_CALLS, name=self.place)
         self._api_key = api_key
         self._retry = retry
         self._timeout = timeout
+        self._max_in_flight = max_in_flight
+        row = ROWS.get(provider, ROWS["vllm"])
+        self._structured: StructuredOutput = row.structured
+        self._unknown = set(row.unknown)
         self._client: AsyncOpenAI | None = None
-        self._takes_schemas = True
+        self._pace: Pace | None = None
         # Half a second of imports, better spent before the first episode's clock runs.
         import openai
 
         self._openai = openai
+
+    @property
+    def place(self) -> str:
+        """Who and where, as errors name it."""
+        return f"{self.provider} model {self.model} at {self.base_url}"
 
     async def complete(
         self,
@@ -71,166 +107,111 @@ class OpenAIChat:
         sampling: Sampling = Sampling(),
         schema: dict[str, Any] | None = None,
     ) -> Reply:
-        request: dict[str, Any] = {"model": self.model, "messages": messages, **msgspec.to_builtins(sampling)}
+        request: dict[str, Any] = {"model": self.model, "messages": messages}
+        wishes: dict[str, Any] = msgspec.to_builtins(sampling)
+        request |= {name: value for name, value in wishes.items() if name not in self._unknown}
         if tools:
             request["tools"] = tools
+        began = time.monotonic()
         try:
-            return await self._retry.run(lambda: self._try(request, schema))
+            return await self._retry.run(lambda: self._in_turn(request, schema, began))
         except Transient as fault:
             raise ModelUnavailable(
-                f"{self.provider} model {self.model} at {self.base_url} gave no usable reply in "
-                f"{self._retry.tries} tries: {fault}.",
+                f"{self.place} gave no usable reply in {self._retry.tries} tries: {fault}.",
                 "Check that the server runs and is reachable, then run again: finished work is kept.",
             ) from fault
+        except (BreakerOpen, NoRoom) as fault:
+            remedy = "Run again when it is back: finished work is kept."
+            raise OutOfOrder(f"{self.place} is {fault}.", remedy, fault.retry_in) from fault
 
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.close()
-            self._client = None
+            self._client = self._pace = None
 
-    async def _try(self, request: dict[str, Any], schema: dict[str, Any] | None) -> Reply:
+    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None, began: float) -> Reply:
+        """One try. A refusal by rate limit is none: the call waits with all others and goes first."""
+        client, pace = self._open()
+        again = False
+        while True:
+            try:
+                async with pace.slot(again=again):
+                    with self.breaker.call(Transient, OutOfCredit):
+                        return await self._try(client, request, schema, time.monotonic() - began)
+            except RateLimited as fault:
+                self.has_answered, self.last_fault = True, str(fault)
+                again = True
+            except Transient as fault:
+                self.last_fault = str(fault)
+                raise
+
+    async def _try(
+        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None, waited: float
+    ) -> Reply:
         openai = self._openai
         try:
-            if schema is None:
-                return await self._post(request)
-            return await self._post_for_json(request, schema)
+            async with asyncio.timeout(self._timeout):
+                body = await self._post_as_taken(client, request, schema)
+        except TimeoutError as error:
+            raise Transient(f"no reply within {self._timeout:g} s") from error
         except openai.APIConnectionError as error:
-            cause = _root_cause(error)
-            if isinstance(cause, TimeoutError):
-                raise Transient(f"no reply within {self._timeout:g} s") from error
-            raise Transient(f"connection failed ({cause})") from error
+            raise connection_fault(error, self) from error
         except openai.APIStatusError as error:
-            raise self._status_fault(error) from error
+            raise status_fault(error, self) from error
+        reply = read_reply(body, provider=self.provider, model=self.model, waited=waited)
+        self.has_answered = True
+        return reply
 
-    async def _post_for_json(self, request: dict[str, Any], schema: dict[str, Any]) -> Reply:
-        if self._takes_schemas:
-            named = {"name": schema.get("title", "Reply"), "schema": schema}
+    async def _post_as_taken(
+        self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None
+    ) -> bytes:
+        """The reply's body, asked for again without what the provider says it does not know."""
+        while True:
+            form = self._structured
+            body = request if schema is None else request | _response_format(form, schema)
             try:
-                return await self._post(
-                    {**request, "response_format": {"type": "json_schema", "json_schema": named}}
-                )
+                # Not `chat.completions.create`: it checks and copies every message of the request against
+                # its types, which takes as long as all the rest of the call.
+                return await client.post("/chat/completions", cast_to=bytes, body=body)
             except self._openai.BadRequestError as error:
-                if _refuses_conversation(error) or not _FORMAT_REFUSED.search(_told(error)):
+                unknown = unknown_parameters(error, request)
+                if schema is not None and form != "text" and refuses_format(error):
+                    if self._structured == form:
+                        self._structured = _NEXT_BEST[form]
+                elif unknown:
+                    self._unknown |= unknown
+                    request = {name: value for name, value in request.items() if name not in unknown}
+                else:
                     raise
-            self._takes_schemas = False
-        return await self._post({**request, "response_format": {"type": "json_object"}})
 
-    async def _post(self, request: dict[str, Any]) -> Reply:
-        # Not `chat.completions.create`: it checks and copies every message of the request against its
-        # types, which takes as long as all the rest of the call.
-        return read_reply(await self._open().post("/chat/completions", cast_to=str, body=request))
-
-    def _status_fault(self, error: APIStatusError) -> Exception:
-        status = error.status_code
-        said = f"HTTP {status}: {_short(_told(error) or error.message)}"
-        if status in _PASSING or status >= 500:
-            return Transient(said, _retry_after(error.response.headers.get("retry-after")))
-        if status in _REFUSED:
-            return ModelRefused(
-                f"{self.provider} at {self.base_url} refused model {self.model} ({said}).",
-                "Check the API key and the model's name in the environment or .env.",
-            )
-        if _refuses_conversation(error):
-            return ToolError(
-                "runtime_error",
-                f"The model did not take the conversation: {said}",
-                error_class=CONTEXT_LENGTH if _TOO_LONG.search(_told(error)) else "",
-            )
-        return InfrastructureError(
-            "system_error", f"{self.provider} at {self.base_url} rejected the request ({said})."
-        )
-
-    def _open(self) -> AsyncOpenAI:
-        if self._client is None:
+    def _open(self) -> tuple[AsyncOpenAI, Pace]:
+        if self._client is None or self._pace is None:
+            self._pace = Pace(most=self._max_in_flight, pause=self._retry.initial_seconds)
             self._client = self._openai.AsyncOpenAI(
                 api_key=self._api_key,
                 base_url=self.base_url,
                 max_retries=0,
-                timeout=self._timeout,
-                http_client=self._openai.DefaultAioHttpClient(),
+                timeout=self._openai.Timeout(None, connect=CONNECT_SECONDS),
+                http_client=self._openai.DefaultAioHttpClient(event_hooks={"response": [_read_bounded]}),
             )
-        return self._client
+        return self._client, self._pace
 
 
-def read_reply(body: str) -> Reply:
-    """The first choice of a chat completion, its message as it came but for text parts, which are joined.
-
-    Raises Transient for a damaged body.
-    """
-    try:
-        plain = msgspec.json.decode(body)
-        choice = plain["choices"][0]
-        usage = plain.get("usage") or {}
-        return Reply(
-            message=_read_message(choice["message"]),
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
-            finish_reason=str(choice.get("finish_reason") or "stop"),
-        )
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise Transient(f"the reply is not a chat completion ({type(error).__name__}: {error})") from error
+def _response_format(form: StructuredOutput, schema: dict[str, Any]) -> dict[str, Any]:
+    if form == "text":
+        return {}
+    if form == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    named = {"name": schema.get("title", "Reply"), "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
-def _read_message(raw: Any) -> Message:
-    """The keys that have a value. Raises TypeError for a shape the agent loop could not work with."""
-    if not isinstance(raw, dict):
-        raise TypeError("the message is not an object")
-    message: Message = {key: value for key, value in raw.items() if value is not None}
-    if "content" in message:
-        message["content"] = _read_content(message["content"])
-    calls = message.get("tool_calls", [])
-    if not isinstance(calls, list):
-        raise TypeError("tool_calls is not a list")
-    if not all(isinstance(call, dict) and isinstance(call.get("function"), dict) for call in calls):
-        raise TypeError("a tool call is not an object with a function object")
-    return message
-
-
-def _read_content(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise TypeError("the content is neither text nor a list of parts")
-    texts: list[str] = []
-    for part in content:
-        if part["type"] != "text" or not isinstance(part["text"], str):
-            raise TypeError("the content has a part that is not text")
-        texts.append(part["text"])
-    return "".join(texts)
-
-
-def _refuses_conversation(error: APIStatusError) -> bool:
-    """Whether the conversation itself is at fault: too long for the model, or caught by a content filter."""
-    told = _told(error)
-    return error.status_code in _CONVERSATION_REFUSED_STATUS and bool(
-        _TOO_LONG.search(told) or _CONTENT_REFUSED.search(told)
-    )
-
-
-def _told(error: APIStatusError) -> str:
-    """The message, code, type and parameter that the body of an error names; empty when it names none."""
-    body: Any = error.body
-    # Gemini wraps its error object in a list, which the SDK does not look into.
-    if isinstance(body, list) and body and isinstance(body[0], dict):
-        body = body[0].get("error", body[0])
-    if isinstance(body, dict):
-        return ", ".join(str(body[key]) for key in ("message", "code", "type", "param") if body.get(key))
-    return body if isinstance(body, str) else ""
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """What began it: over aiohttp, the SDK reports a dropped connection as a timeout, too."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _retry_after(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header is not None else None
-    except ValueError:
-        return None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 300 else text[:297] + "..."
+async def _read_bounded(response: Any) -> None:
+    """Read a response's body, of an error or not, as far as a reply may be long. Raises Transient beyond."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_REPLY_BYTES:
+            raise Transient(f"the reply is longer than {MAX_REPLY_BYTES >> 20} MiB")
+    # Where the response keeps what `aread` read, which then reads nothing: there is no bound to give it.
+    response._content = bytes(body)

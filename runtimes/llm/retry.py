@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -43,5 +46,33 @@ class RetryPolicy:
         """Seconds to wait after the try numbered `attempt` from 0."""
         if retry_after is not None:
             return min(retry_after, MAX_WAIT_SECONDS)
-        backoff = self.initial_seconds * float(2**attempt)
+        backoff = self.initial_seconds * float(2 ** min(attempt, 30))
         return min(backoff * random.uniform(1.0, 1.25), MAX_WAIT_SECONDS)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that the headers of a refusal ask to wait; None where they do not say.
+
+    As `retry-after-ms`, which OpenAI and Azure send, or `retry-after`, a number or a date.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after")
+    seconds = _number(said)
+    if seconds is not None or said is None:
+        return seconds
+    try:
+        when = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    # A date without a zone is read as UTC, which HTTP's dates are.
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None

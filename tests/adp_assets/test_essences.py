@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from adp_assets.distillation.essences import SHOWN_OBSERVATION, distil, eligible, facts_of
-from adp_assets.llm import NotAnswered, ask, object_in
-from adp_assets.mutation.propose import MutatedIdea
 from runtimes.contracts import Essence
 from runtimes.errors import ModelUnavailable
 from tests.adp_assets.scripted import GOOD, Oracle
 from tests.adp_assets.tasks import solved, step, task
 
 ESSENCE = json.dumps(GOOD["EssenceDraft"])
-IDEA = json.dumps(GOOD["MutatedIdea"])
 
 
 def test_only_verified_successes_are_eligible() -> None:
@@ -96,42 +92,3 @@ async def test_an_unreachable_model_stops_the_stage() -> None:
 
     with pytest.raises(ModelUnavailable):
         await distil([solved("a")], {"a": task("a")}, Oracle(EssenceDraft=down), at_once=1)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [IDEA, f"```json\n{IDEA}\n```", f"Here it is: {IDEA} I hope it helps.", f"\n\n{IDEA}\n"],
-)
-async def test_an_object_in_a_fence_or_in_words_is_an_answer(text: str) -> None:
-    oracle = Oracle(MutatedIdea=lambda facts: text)
-    idea = await ask(oracle, MutatedIdea, "Invent.", {"x": 1})
-    assert idea.description == "Multiply two numbers."
-    assert len(oracle.asked) == 1
-
-
-async def test_a_bad_answer_is_sent_back_once_with_what_is_wrong() -> None:
-    replies = iter(['{"description": ""}', IDEA])
-    oracle = Oracle(MutatedIdea=lambda facts: next(replies))
-    assert (await ask(oracle, MutatedIdea, "Invent.", {"x": "数"})).change == "another operation"
-    first, second = (messages for _, messages in oracle.asked)
-    assert second[:2] == first
-    assert second[2] == {"role": "assistant", "content": '{"description": ""}'}
-    assert "length >= 1" in second[3]["content"]
-    assert "数" in first[1]["content"]
-    assert '"description"' in first[0]["content"], "the schema is in the words, too"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "No.", "{", "[]", '{"change": "x"}', '{"description": 7}', "}{", "null"]
-)
-async def test_two_bad_answers_are_none_and_the_reason_quotes_the_reply(text: str) -> None:
-    oracle = Oracle(MutatedIdea=lambda facts: text)
-    with pytest.raises(NotAnswered) as failed:
-        await ask(oracle, MutatedIdea, "Invent.", {})
-    assert repr(text) in str(failed.value)
-    assert len(oracle.asked) == 2
-
-
-def test_the_outermost_object_is_taken() -> None:
-    assert msgspec.json.decode(object_in('so {"a": {"b": 1}} it is')) == {"a": {"b": 1}}
-    assert object_in("none") == "none"

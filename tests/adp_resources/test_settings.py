@@ -156,6 +156,10 @@ def test_the_providers_come_in_their_order_with_their_overrides(monkeypatch: pyt
         "VLLM_URL": "http://v.example:1",
         "MODEL": "served",
         "LLM_RETRIES": "5",
+        "LLM_TIMEOUT": "2.5",
+        "LLM_DEADLINE": "7",
+        "LLM_MAX_IN_FLIGHT": "9",
+        "LLM_FAILOVER": "false",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -168,6 +172,7 @@ def test_the_providers_come_in_their_order_with_their_overrides(monkeypatch: pyt
     ]
     assert choice.providers[2].model == "gpt-x"
     assert (choice.vllm_url, choice.vllm_model, choice.retry.tries) == ("http://v.example:1", "served", 5)
+    assert (choice.timeout, choice.deadline, choice.max_in_flight, choice.failover) == (2.5, 7.0, 9, False)
 
 
 def test_the_example_file_lists_every_setting_with_its_default(project: Path) -> None:
@@ -179,3 +184,14 @@ def test_the_example_file_lists_every_setting_with_its_default(project: Path) ->
     read = load_settings()
     differing = {name for name in Settings.model_fields if getattr(read, name) != getattr(defaults, name)}
     assert differing == set()
+
+
+def test_secrets_for_mcp_servers_are_a_json_object_and_never_shown(project: Path) -> None:
+    env_file(project, 'MCP_SECRETS={"github": "s3cret"}')
+    assert load_settings().mcp_secrets == {"github": "s3cret"}
+    assert "s3cret" not in repr(load_settings())
+    for wrong in ('MCP_SECRETS={"github": "s3cret"', 'MCP_SECRETS={"github": ["s3cret"]}'):
+        env_file(project, wrong)
+        with pytest.raises(ConfigurationError, match="MCP_SECRETS") as told:
+            load_settings()
+        assert "s3cret" not in str(told.value)

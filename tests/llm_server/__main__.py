@@ -26,7 +26,10 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     options = _parser().parse_args()
     _end_with_parent()
-    asyncio.run(_serve(LLMServer(_script(options), options.delay_ms / 1000), options.port))
+    server = LLMServer(
+        _script(options), options.delay_ms / 1000, cap=options.cap, retry_after=options.retry_after
+    )
+    asyncio.run(_serve(server, options.port))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--script", choices=SCRIPTS, required=True)
     parser.add_argument("--port", type=int, default=0, help="0 picks a free one")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="wait before each chat completion")
+    parser.add_argument("--cap", type=int, help="requests in flight; beyond it the answer is 429")
+    parser.add_argument("--retry-after", default="", help="that header of a 429 beyond the cap")
     parser.add_argument("--answers", type=Path, help="gsm8k: JSON lines with question and answer")
     parser.add_argument("--mix", type=_mix, default=DEFAULT_MIX, help="gsm8k: weights of the kinds of reply")
     parser.add_argument("--turns", type=int, default=3, help="steps: tool calls before complete_task")

@@ -7,16 +7,28 @@ from collections import Counter
 
 from aiohttp import web
 
-from tests.llm_server.replies import Answer
+from tests.llm_server.replies import Answer, error
 from tests.llm_server.scripts import HangUp, Script
 
 
 class LLMServer:
-    """Serves one script. `delay` is in seconds, before each chat completion."""
+    """Serves one script. `delay` is in seconds, before each chat completion.
 
-    def __init__(self, script: Script, delay: float = 0.0) -> None:
+    Beyond `cap` requests in flight it answers 429 at once, with `retry_after` as that header where it is set.
+    """
+
+    def __init__(
+        self, script: Script, delay: float = 0.0, *, cap: int | None = None, retry_after: str = ""
+    ) -> None:
         self._script = script
         self._delay = delay
+        self._cap = cap
+        self._refusal = error(
+            429,
+            "rate_limit_exceeded",
+            "Too many at once.",
+            {"Retry-After": retry_after} if retry_after else {},
+        )
         self._replies: Counter[str] = Counter()
         self._in_flight = 0
         self._max_in_flight = 0
@@ -36,6 +48,9 @@ class LLMServer:
         ended = "abandoned"
         try:
             body = await request.read()
+            if self._cap is not None and self._in_flight > self._cap:
+                ended = str(self._refusal.status)
+                return _response(self._refusal)
             if self._delay:
                 await asyncio.sleep(self._delay)
             answer = await self._script.answer(body)

@@ -44,6 +44,8 @@ class Teacher:
             completion_tokens=_tokens(message),
             cost_usd=0.0,
             finish_reason="tool_calls" if message.get("tool_calls") else "stop",
+            provider=self.provider,
+            model=self.model,
         )
 
     async def aclose(self) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,73 +11,13 @@ from aiohttp import web
 
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.base import Reply, Sampling
-from runtimes.llm.client import OpenAIChat
-from runtimes.llm.retry import MAX_WAIT_SECONDS, RetryPolicy, Transient
+from runtimes.llm.retry import RetryPolicy
 from tests.llm_server.process import ROOT, llm_server
-from tests.llm_server.replies import assistant, completion
+from tests.llm_server.replies import completion
+from tests.runtimes.llm.serving import ASK, GOOD, breaks_off, chat, gives, serving
 
-QUICK = RetryPolicy(tries=3, initial_seconds=0.001)
-ASK = [{"role": "user", "content": "Hello."}]
-GOOD = completion(assistant("Hi."), prompt_tokens=5, completion_tokens=2)
 ANSWERS = ROOT / "tests/data/word_problems.jsonl"
 FIRST = json.loads(ANSWERS.read_text(encoding="utf-8").splitlines()[0])
-
-
-@dataclass
-class Served:
-    """A server of the test's own: it gives `replies` in order, the last again and again."""
-
-    replies: list[Callable[[web.Request], Awaitable[web.StreamResponse]]]
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-
-    async def chat(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(await request.json())
-        self.keys.append(request.headers["Authorization"])
-        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-        return await reply(request)
-
-
-def gives(
-    body: bytes, status: int = 200, **headers: str
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def reply(request: web.Request) -> web.StreamResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(status=status, body=body, content_type="application/json", headers=named)
-
-    return reply
-
-
-async def breaks_off(request: web.Request) -> web.StreamResponse:
-    """Half of the announced body, then nothing."""
-    response = web.StreamResponse(headers={"Content-Length": str(len(GOOD))})
-    await response.prepare(request)
-    await response.write(GOOD[: len(GOOD) // 2])
-    assert request.transport is not None
-    request.transport.close()
-    return response
-
-
-@asynccontextmanager
-async def serving(*replies: Any) -> AsyncIterator[tuple[Served, OpenAIChat]]:
-    served = Served(list(replies))
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", served.chat)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    model = chat(f"http://127.0.0.1:{runner.addresses[0][1]}/v1")
-    try:
-        yield served, model
-    finally:
-        await model.aclose()
-        await runner.cleanup()
-
-
-def chat(url: str, timeout: float = 5, retry: RetryPolicy = QUICK) -> OpenAIChat:
-    return OpenAIChat(
-        provider="vllm", model="m-1", base_url=url, api_key="secret-key", retry=retry, timeout=timeout
-    )
 
 
 async def ask(url: str, text: str = "Hello.", **options: Any) -> Reply:
@@ -99,7 +36,12 @@ async def test_the_request_holds_model_messages_tools_sampling_and_schema() -> N
             ASK, tools=[tool], sampling=Sampling(temperature=0.5, seed=7), schema=shape
         )
     assert reply == Reply(
-        message={"role": "assistant", "content": "Hi."}, prompt_tokens=5, completion_tokens=2
+        message={"role": "assistant", "content": "Hi."},
+        prompt_tokens=5,
+        completion_tokens=2,
+        provider="vllm",
+        model="m-1",
+        waited=reply.waited,
     )
     assert served.requests == [
         {
@@ -182,6 +124,8 @@ async def test_a_conversation_the_model_does_not_take_is_the_agents_failure(
         with pytest.raises(ToolError, match="did not take the conversation: HTTP") as failed:
             await model.complete(ASK, schema={"type": "object"})
     assert failed.value.error_type == "runtime_error"
+    is_filtered = "Filtered" in told or "Risk" in told
+    assert failed.value.error_class == ("" if is_filtered else "context_length")
     assert told in failed.value.message
     assert len(served.requests) == 1
 
@@ -212,11 +156,19 @@ async def test_calls_in_flight_together_all_survive_a_refused_schema() -> None:
     assert [reply.message["content"] for reply in replies] == ["Hi.", "Hi."]
 
 
-async def test_a_provider_that_refuses_plain_json_too_is_our_failure() -> None:
+async def test_a_provider_that_refuses_plain_json_too_is_asked_in_words_alone() -> None:
+    async with serving(NO_SCHEMAS, NO_SCHEMAS, gives(GOOD)) as (served, model):
+        await model.complete(ASK, schema={"type": "object"})
+        await model.complete(ASK, schema={"type": "object"})
+    formats = [request.get("response_format", {}).get("type") for request in served.requests]
+    assert formats == ["json_schema", "json_object", None, None]
+
+
+async def test_a_provider_that_refuses_every_form_is_our_failure() -> None:
     async with serving(NO_SCHEMAS) as (served, model):
         with pytest.raises(InfrastructureError, match="response_format type is unavailable"):
             await model.complete(ASK, schema={"type": "object"})
-    assert len(served.requests) == 2
+    assert len(served.requests) == 3
 
 
 async def test_another_bad_request_with_a_schema_is_not_repeated() -> None:
@@ -327,31 +279,3 @@ async def test_a_client_can_be_closed_twice_and_used_again() -> None:
         await model.aclose()
         await model.aclose()
         assert (await model.complete(ASK)).message["content"] == "Hi."
-
-
-def test_waits_double_and_keep_within_their_bound() -> None:
-    policy = RetryPolicy(tries=3, initial_seconds=2)
-    for attempt, least in enumerate([2, 4, 8]):
-        assert least <= policy.wait(attempt, None) <= least * 1.25
-    assert policy.wait(0, 7.5) == 7.5
-    assert policy.wait(0, 1e9) == policy.wait(30, None) == MAX_WAIT_SECONDS
-
-
-async def test_a_policy_gives_up_with_the_last_fault_and_lets_others_through_at_once() -> None:
-    tried: list[int] = []
-
-    async def fails() -> None:
-        tried.append(len(tried))
-        raise Transient(f"fault {tried[-1]}")
-
-    with pytest.raises(Transient, match="fault 2"):
-        await QUICK.run(fails)
-
-    async def breaks() -> None:
-        tried.clear()
-        tried.append(0)
-        raise KeyError("ours")
-
-    with pytest.raises(KeyError):
-        await QUICK.run(breaks)
-    assert len(tried) == 1

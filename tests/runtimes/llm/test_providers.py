@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from adp_resources.settings import Settings
 from runtimes.errors import ConfigurationError
+from runtimes.llm.catalog import DEFAULT_VLLM_URL, ROWS, TABLE, with_version
 from runtimes.llm.client import OpenAIChat
+from runtimes.llm.failover import Failover
 from runtimes.llm.providers import (
-    DEFAULT_VLLM_URL,
     ModelChoice,
     Provider,
     choose_model,
-    gemini_base,
     served_models,
-    with_version,
 )
 from tests.llm_server.process import RunningServer, llm_server
 
@@ -33,8 +34,15 @@ def server() -> Iterator[RunningServer]:
 
 def chosen(*providers: Provider, **fields: str) -> OpenAIChat:
     model = choose_model(ModelChoice(providers=providers, **fields))  # type: ignore[arg-type]
-    assert isinstance(model, OpenAIChat)
-    return model
+    assert isinstance(model, Failover)
+    return model.clients[0]
+
+
+def all_chosen(*providers: Provider, **fields: Any) -> list[tuple[str, str]]:
+    """Providers and models, in the order they are asked."""
+    model = choose_model(ModelChoice(providers=providers, **fields))
+    assert isinstance(model, Failover)
+    return [(client.provider, client.model) for client in model.clients]
 
 
 def without_key(provider: Provider) -> Provider:
@@ -51,6 +59,26 @@ def test_the_first_provider_with_a_key_is_chosen() -> None:
 def test_a_chosen_model_overrides_the_providers_own() -> None:
     model = chosen(GEMINI, OPENAI, model="gemini-2")
     assert (model.provider, model.model) == ("gemini", "gemini-2")
+
+
+def test_the_others_stand_by_in_their_order_unless_failover_is_off() -> None:
+    three = [("gemini", "gemini-1"), ("deepseek", "deepseek-1"), ("openai", "gpt-1")]
+    assert all_chosen(GEMINI, DEEPSEEK, OPENAI) == three
+    assert all_chosen(GEMINI, without_key(DEEPSEEK), OPENAI) == [three[0], three[2]]
+    assert all_chosen(GEMINI, DEEPSEEK, OPENAI, failover=False) == three[:1]
+
+
+def test_for_a_chosen_model_nobody_stands_by() -> None:
+    assert all_chosen(GEMINI, OPENAI, model="gemini-2") == [("gemini", "gemini-2")]
+
+
+def test_a_vllm_server_that_is_set_stands_by_last_of_all(server: RunningServer) -> None:
+    assert all_chosen(OPENAI, vllm_url=server.url) == [("openai", "gpt-1"), ("vllm", "test-model")]
+
+
+def test_a_vllm_server_that_does_not_answer_does_not_keep_others_from_it() -> None:
+    with llm_server("down") as dead:
+        assert all_chosen(OPENAI, vllm_url=dead.url) == [("openai", "gpt-1")]
 
 
 def test_a_key_wins_over_a_running_vllm_server(server: RunningServer) -> None:
@@ -129,4 +157,27 @@ def _answers(url: str) -> bool:
     ],
 )
 def test_geminis_native_address_gets_its_compatible_part(given: str, used: str) -> None:
-    assert gemini_base(given) == used
+    assert ROWS["gemini"].address(given) == used
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "used"),
+    [
+        ("openai", "https://o.example", "https://o.example/v1"),
+        ("openai", "https://o.example/v1/", "https://o.example/v1"),
+        ("openai", "https://o.example/v1/chat/completions", "https://o.example/v1"),
+        ("openai", "https://proxy.example/openai", "https://proxy.example/openai"),
+        ("deepseek", "https://d.example", "https://d.example"),
+        ("deepseek", "https://d.example/v1/", "https://d.example/v1"),
+        ("vllm", "http://v.example:8000 ", "http://v.example:8000/v1"),
+        ("vllm", "http://v.example/v1/chat/completions", "http://v.example/v1"),
+    ],
+)
+def test_addresses_that_users_have_set_for_other_tools_work(provider: str, given: str, used: str) -> None:
+    assert ROWS[provider].address(given) == used
+
+
+def test_the_variables_of_every_provider_are_settings() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for row in TABLE:
+        assert {row.url_variable, row.model_variable, row.key_variable} - {""} <= known
