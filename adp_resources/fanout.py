@@ -6,7 +6,6 @@ This is the local engine, a bounded number of episodes on one asyncio loop in th
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +56,9 @@ class LocalFanOut:
             return ""
         async with self.services() as services:
             runtime = create_runtime(task_type, services)
-            several = {task.task_id for task, sample in work if sample}
+            finished = await asyncio.to_thread(self.journal.finished, round, task_type)
+            samples = [*((task.task_id, sample) for task, sample in work), *finished]
+            several = {task_id for task_id, sample in samples if sample}
             crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
             try:
                 await crew.work_off()
@@ -68,7 +69,10 @@ class LocalFanOut:
 
 @dataclass
 class _Crew:
-    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent."""
+    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent.
+
+    `several` are the tasks with more than one sample in the round.
+    """
 
     engine: LocalFanOut
     round: str
@@ -78,8 +82,6 @@ class _Crew:
     several: set[str]
     has_target: bool
     spent: str = ""
-    tried: int = 0
-    solved: int = 0
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
 
     async def work_off(self) -> None:
@@ -97,15 +99,13 @@ class _Crew:
             raise faults.exceptions[0] from faults
 
     async def _wanted(self) -> int:
-        """How many episodes are to be in flight: no more than it should take to reach the target."""
+        """How many episodes are to be in flight; no more than it should take to reach a target."""
         if self.spent:
             return 0
         if not self.has_target:
             return self.engine.episodes
         state = await asyncio.to_thread(self.engine.journal.acceptance, self.round)
-        missing = state.missing if state else 0
-        pass_rate = (self.solved + 1) / (self.tried + 2)
-        return min(math.ceil(missing / pass_rate), self.engine.episodes)
+        return min(state.episodes_wanted if state else 0, self.engine.episodes)
 
     async def _episode(self, task: TaskSpec, sample: int) -> None:
         failed: list[Try] = []
@@ -155,8 +155,6 @@ class _Crew:
     async def _judge(self, trajectory: Trajectory) -> None:
         if trajectory.finished:
             self.failures_in_a_row.clear()
-            self.tried += 1
-            self.solved += trajectory.success
         if trajectory.outcome != "infrastructure_error":
             return
         self.failures_in_a_row.append((trajectory.round, trajectory.task_id, trajectory.sample))

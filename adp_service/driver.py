@@ -13,11 +13,13 @@ import psutil
 import sqlalchemy as sa
 
 from adp_assets.automation import DEAD_LETTERS_JOB, FINISHED, RELEASE_JOB, ROUND_JOB, round_config
+from adp_assets.execution.assets import asset_name
 from adp_assets.rounds import ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
 from adp_service.platform import Platform
 from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
+from runtimes.registry import task_types
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey("training_dataset"))
@@ -55,7 +57,7 @@ def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> R
     """Materialize every stage of a round; what an earlier try finished is kept."""
     _add_round(platform.instance, name)
     ran = _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
-    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=_budget_spent(platform, name))
+    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=platform.journal.why_stopped(name))
 
 
 def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
@@ -65,17 +67,31 @@ def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
     return _execute(platform, RELEASE_JOB, name, {**config, **QUIET})
 
 
+def refresh_round(platform: Platform, name: str) -> Ran:
+    """Make the trajectory assets and the dataset of a round anew from the journal."""
+    again = [dg.AssetKey(asset) for asset in (*map(asset_name, task_types()), "training_dataset")]
+    return _execute(platform, ROUND_JOB, name, QUIET, again)
+
+
 def refresh_dead_letters(platform: Platform) -> None:
     """Let the UI show the dead letters as they stand, after a person decided about some."""
     _execute(platform, DEAD_LETTERS_JOB, None, QUIET)
 
 
-def _execute(platform: Platform, job_name: str, partition: str | None, run_config: dict[str, Any]) -> Ran:
+def _execute(
+    platform: Platform,
+    job_name: str,
+    partition: str | None,
+    run_config: dict[str, Any],
+    assets: list[dg.AssetKey] | None = None,
+) -> Ran:
+    """Run a job, or only these assets of it."""
     job = platform.defs.resolve_job_def(job_name)
     result = job.execute_in_process(
         instance=platform.instance,
         partition_key=partition,
         run_config=run_config,
+        asset_selection=assets,
         tags={COMMAND_TAG: _this_process()},
         raise_on_error=False,
     )
@@ -106,12 +122,6 @@ def _caused_by(result: dg.ExecuteInProcessResult, kind: type[Exception]) -> bool
                 return True
             error = error.cause
     return False
-
-
-def _budget_spent(platform: Platform, name: str) -> str:
-    """Why a round was not run to its end; empty where it was, or has all the solved ones it is to have."""
-    acceptance = platform.journal.acceptance(name)
-    return "" if acceptance and not acceptance.missing else platform.journal.given_up(name)
 
 
 def bury_dead_runs(platform: Platform) -> list[str]:
@@ -183,7 +193,7 @@ def completed(platform: Platform) -> set[str]:
 def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:
     if planned.driver != "command":
         return False
-    if planned.name in done and not _budget_spent(platform, planned.name):
+    if planned.name in done and not platform.journal.why_stopped(planned.name):
         return False
     return not sources or bool(sources & _sources(platform, planned.name))
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -112,6 +113,15 @@ def test_a_finished_round_that_is_executed_anew_asks_the_model_nothing(
             assert all(key.startswith("response_cache:") for key in redis.cli("KEYS", "*").splitlines())
 
 
+def test_whose_task_it_is_reaches_the_ledger(server: RunningServer, journal: Journal) -> None:
+    [(task, sample)] = work(1)
+    ours = msgspec.structs.replace(task, metadata={"user_id": "ada"})
+    engine(server, journal).run("r", "code", [(ours, sample)], never)
+    usage = UsageTable(journal.database)
+    assert 0 < usage.spent(user="ada").tokens == usage.spent(round="r").tokens
+    assert usage.spent(user="").tokens == 0
+
+
 def test_samples_of_a_task_are_each_asked_for(
     server: RunningServer, journal: Journal, tmp_path: Path
 ) -> None:
@@ -138,7 +148,11 @@ def test_repeated_tasks_cost_less_than_half_the_tokens(
     again = list(journal.read_round("two"))
     assert [(t.outcome, t.metadata["cache_hit"], t.prompt_tokens) for t in again] == [("solved", True, 0)] * 6
     engine(server, journal, templates=store).run("three", "code", work(2, samples=2, name="k"), never)
-    assert not any(t.metadata["cache_hit"] for t in journal.read_round("three"))
+    rest = [(task, sample) for task, sample in work(2, samples=2, name="l") if sample == 0]
+    engine(server, journal, templates=store).run("four", "code", work(2, samples=2, name="l")[1::2], never)
+    engine(server, journal, templates=store).run("four", "code", rest, never)
+    for name in ("three", "four"):
+        assert not any(t.metadata["cache_hit"] for t in journal.read_round(name))
 
 
 @pytest.mark.parametrize("spoiled", ["corrupt", "unwritable"])
