@@ -56,7 +56,9 @@ class LocalFanOut:
             return ""
         async with self.services() as services:
             runtime = create_runtime(task_type, services)
-            several = {task.task_id for task, sample in work if sample}
+            finished = await asyncio.to_thread(self.journal.finished, round, task_type)
+            samples = [*((task.task_id, sample) for task, sample in work), *finished]
+            several = {task_id for task_id, sample in samples if sample}
             crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
             try:
                 await crew.work_off()
@@ -67,7 +69,10 @@ class LocalFanOut:
 
 @dataclass
 class _Crew:
-    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent."""
+    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent.
+
+    `several` are the tasks with more than one sample in the round.
+    """
 
     engine: LocalFanOut
     round: str

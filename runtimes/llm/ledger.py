@@ -242,7 +242,7 @@ class Ledger:
 
     def _scopes_named(self, account: Account) -> Iterator[_Scope]:
         limits, store = self.limits, self.store
-        if limits.round_tokens is not None or limits.round_usd is not None:
+        if account.round and (limits.round_tokens is not None or limits.round_usd is not None):
             yield _Scope(
                 f"Round {account.round}",
                 limits.round_tokens,
