@@ -35,7 +35,7 @@ UNAVAILABLE = (69, 75)
 """Exit codes by which a skill says that what it needs is not to be had: EX_UNAVAILABLE, EX_TEMPFAIL."""
 
 MAX_BYTES = 8_000_000
-_TIMED_OUT = 124  # of timeout(1)
+_TIMED_OUT = (124, 137)  # of timeout(1): ended, or killed as it would not end
 _GRACE_SECONDS = 10.0
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FRONT_MATTER = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n?(.*)", re.DOTALL)
@@ -146,10 +146,12 @@ class Skill:
             )
 
     def _answer(self, result: Result) -> str:
-        if result.exit_code == _TIMED_OUT or result.status == "timeout":
+        ended = result.exit_code in _TIMED_OUT and result.wall_seconds >= self.timeout
+        if ended or result.status == "timeout":
             # One that reaches nobody waits for nobody: it was given too much to do.
             fault = ToolUnavailable if self.hosts else ToolError
-            raise fault("timeout", f"{self.name} took longer than {self.timeout:g} s.")
+            limit = f"{self.timeout:g} s" if ended else f"the sandbox's {result.wall_seconds:.0f} s"
+            raise fault("timeout", f"{self.name} took longer than {limit}.")
         try:
             return answer(result) or "(nothing)"
         except ToolError as error:
