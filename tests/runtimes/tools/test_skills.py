@@ -15,7 +15,8 @@ from runtimes.tools.base import Workbench
 from runtimes.tools.call import call_tool
 from runtimes.tools.code import run_shell
 from runtimes.tools.files import operate_on_files
-from runtimes.tools.skills import Skill, find_skills, read_skill
+from runtimes.tools.skill_folders import find_skills, read_skill
+from runtimes.tools.skills import Skill
 from runtimes.tools.toolbox import Toolbox
 from tests.llm_server.process import ROOT
 from tests.runtimes.scripted import ScriptedModel, call, code_task, finishes, says, services
