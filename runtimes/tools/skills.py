@@ -1,4 +1,4 @@
-"""A skill as a tool, which runs in a sandbox by the files of its folder. Who reads these is `skill_folders`."""
+"""A skill as a tool: its code runs in a sandbox. Who reads the folders of skills is `skill_folders`."""
 
 from __future__ import annotations
 
