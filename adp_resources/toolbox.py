@@ -8,7 +8,7 @@ from adp_resources.database import Database
 from adp_resources.settings import Settings
 from adp_resources.tool_table import ToolTable, rulings_in, servers_in, skill_folders_in
 from runtimes.tools.mcp.servers import McpRules
-from runtimes.tools.skills import find_skills
+from runtimes.tools.skill_folders import find_skills
 from runtimes.tools.toolbox import Ruling, Toolbox
 
 log = logging.getLogger(__name__)

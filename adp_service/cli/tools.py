@@ -18,7 +18,7 @@ from runtimes.errors import ConfigurationError
 from runtimes.tools.base import Tool
 from runtimes.tools.permissions import Permission, allows
 from runtimes.tools.registry import grants
-from runtimes.tools.skills import find_skills
+from runtimes.tools.skill_folders import find_skills
 from runtimes.tools.toolbox import Toolbox
 
 OTHERS = 32

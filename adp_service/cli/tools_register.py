@@ -19,7 +19,7 @@ from runtimes.tools.mcp.servers import McpRules, McpServer, check_registration
 from runtimes.tools.mcp.tools import listed
 from runtimes.tools.permissions import Permission
 from runtimes.tools.registry import grants
-from runtimes.tools.skills import read_skill
+from runtimes.tools.skill_folders import read_skill
 
 
 def register_tool(

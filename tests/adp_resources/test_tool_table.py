@@ -15,7 +15,7 @@ from adp_resources.tool_table import ToolTable, rulings_in, servers_in
 from adp_resources.toolbox import toolbox_of
 from runtimes.errors import ConfigurationError
 from runtimes.tools.mcp.servers import McpServer, McpTool
-from runtimes.tools.skills import read_skill
+from runtimes.tools.skill_folders import read_skill
 from tests.llm_server.process import ROOT
 
 SCHEMA = {"type": "object", "properties": {"城市": {"type": "string"}}}

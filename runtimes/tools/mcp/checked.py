@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 
 import httpx2
 
@@ -11,13 +13,19 @@ from sandbox.addresses import EgressPolicy
 from sandbox.lookups import SystemLookups
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; once a process, as reading them takes 0.1 s and each episode opens sessions."""
+    return httpx2.create_ssl_context()
+
+
 class CheckedTransport(httpx2.AsyncBaseTransport):
     """Connects to the checked address itself, so that a name cannot come to mean another in between."""
 
     def __init__(self, policy: EgressPolicy) -> None:
         self._policy = policy
         self._lookups = SystemLookups()
-        self._transport = httpx2.AsyncHTTPTransport()
+        self._transport = httpx2.AsyncHTTPTransport(verify=_certificates())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         url = request.url

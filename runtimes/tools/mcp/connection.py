@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runtimes.errors import ConfigurationError, PlatformError, ToolError, ToolUnavailable
@@ -47,20 +49,16 @@ class Connection:
 
     async def tools(self) -> list[Tool]:
         """What it lists now. Raises ToolUnavailable as `call` does."""
-        from mcp import MCPError
-
-        session = await self._open_session()
         found: list[Tool] = []
         cursor = None
-        try:
+        async with self._in_use() as session:
             for _ in range(_PAGES):
-                page = await session.client.list_tools(cursor=cursor)
+                async with asyncio.timeout(OPEN_SECONDS):
+                    page = await session.client.list_tools(cursor=cursor)
                 found += page.tools
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-        except MCPError as error:
-            raise await self._fault(session, error) from error
         return found
 
     async def aclose(self) -> None:
@@ -71,15 +69,23 @@ class Connection:
                 await session.close()
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+        async with self._in_use() as session:
+            return await session.client.call_tool(tool, arguments, read_timeout_seconds=self.server.timeout)
+
+    @asynccontextmanager
+    async def _in_use(self) -> AsyncIterator[_Session]:
+        """The session, its errors turned into ours. One that was let go meanwhile ends with its last use."""
+        session = await self._open_session()
         from mcp import MCPError
         from pydantic import ValidationError
 
-        session = await self._open_session()
         session.users += 1
         try:
-            return await session.client.call_tool(tool, arguments, read_timeout_seconds=self.server.timeout)
+            yield session
         except MCPError as error:
-            raise await self._fault(session, error) from error
+            raise self._fault(session, error) from error
+        except TimeoutError as error:
+            raise self._late(OPEN_SECONDS) from error
         except (ValidationError, RuntimeError) as error:
             # RuntimeError: what the client raises for an answer that its tool's own schema forbids.
             raise ToolUnavailable(
@@ -98,7 +104,7 @@ class Connection:
                 self._session = await _Session.open(self.server, self._rules)
             return self._session
 
-    async def _fault(self, session: _Session, error: MCPError) -> ToolError:
+    def _fault(self, session: _Session, error: MCPError) -> ToolError:
         """What to raise for an error of the protocol; a session that is no good any more is let go."""
         from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, INVALID_REQUEST, REQUEST_TIMEOUT
 
@@ -108,14 +114,17 @@ class Connection:
         if error.code == REQUEST_TIMEOUT:
             if self.server.shared:  # it may hang for good; who is still waiting keeps the old session
                 self._let_go(session)
-            return ToolUnavailable(
-                "timeout", f"The MCP server {name} gave no answer within {self.server.timeout:g} s."
-            )
+            return self._late(self.server.timeout)
         # An address says by an invalid request that it does not know the session, as after its restart.
         if error.code == CONNECTION_CLOSED or (self.server.url and error.code == INVALID_REQUEST):
             self._let_go(session)
             return _SessionLost(name, str(session.words) or _short(error))
         return ToolUnavailable("system_error", f"The MCP server {name} failed: {_short(error)}.")
+
+    def _late(self, seconds: float) -> ToolUnavailable:
+        return ToolUnavailable(
+            "timeout", f"The MCP server {self.server.name} gave no answer within {seconds:g} s."
+        )
 
     def _let_go(self, session: _Session) -> None:
         if self._session is session:
@@ -148,6 +157,7 @@ class _Session:
     @classmethod
     async def open(cls, server: McpServer, rules: McpRules) -> _Session:
         """Raises ToolUnavailable saying what the server said last."""
+        await asyncio.to_thread(import_module, "mcp.client.client")  # takes a second, once
         session = cls(LastWords())
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         session._owner = asyncio.create_task(session._own(server, rules, opened))

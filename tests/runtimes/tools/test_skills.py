@@ -15,7 +15,8 @@ from runtimes.tools.base import Workbench
 from runtimes.tools.call import call_tool
 from runtimes.tools.code import run_shell
 from runtimes.tools.files import operate_on_files
-from runtimes.tools.skills import Skill, find_skills, read_skill
+from runtimes.tools.skill_folders import find_skills, read_skill
+from runtimes.tools.skills import Skill
 from runtimes.tools.toolbox import Toolbox
 from tests.llm_server.process import ROOT
 from tests.runtimes.scripted import ScriptedModel, call, code_task, finishes, says, services
@@ -129,9 +130,13 @@ async def test_one_that_fails_tells_why_and_one_that_lacks_what_it_needs_counts_
             await use(skill, bench, n=code_of_unavailable)
 
 
-async def test_one_that_takes_too_long_is_ended_and_the_files_stay(tmp_path: Path, bench: Workbench) -> None:
+@pytest.mark.parametrize("first", ["", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
+async def test_one_that_takes_too_long_is_ended_and_the_files_stay(
+    tmp_path: Path, bench: Workbench, first: str
+) -> None:
     await operate_on_files(bench, "write", "kept", "x")
-    skill = read_skill(make(tmp_path, "entry_point: run.py\ntimeout: 0.2", "import time; time.sleep(60)"))
+    code = f"{first}\nimport time; time.sleep(60)"
+    skill = read_skill(make(tmp_path, "entry_point: run.py\ntimeout: 0.2", code))
     with pytest.raises(ToolError, match=r"greet took longer than 0.2 s") as late:
         await use(skill, bench)
     assert late.value.error_type == "timeout"

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.errors import ToolError, ToolUnavailable
+from runtimes.errors import ConfigurationError, ToolError, ToolUnavailable
+from runtimes.tools.mcp import connection
+from runtimes.tools.mcp.servers import McpRules
+from runtimes.tools.mcp.tools import listed
 from tests.llm_server.process import ROOT
 from tests.runtimes.tools.mcp.servers import (
     PROGRAM,
@@ -189,6 +192,16 @@ async def test_a_server_that_does_not_start_says_why_and_is_cut_off_for_a_while(
                 await call(bench, "count")
         with pytest.raises(ToolUnavailable, match=r"unruly__whoami is cut off for \d+ s more"):
             await call(bench, "whoami")
+
+
+async def test_a_server_that_never_lists_its_tools_is_given_up_and_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "OPEN_SECONDS", 2.0)
+    server = unruly(env={"UNRULY_HIDES": "1"})
+    with pytest.raises(ConfigurationError, match="no answer within 2 s"):
+        await listed(server, McpRules((sys.executable,)))
+    assert not [pid for pid in processes_below(os.getpid()) if PROGRAM.name in _command(pid)]
 
 
 async def test_a_program_that_is_no_longer_allowed_is_not_started() -> None:

@@ -71,6 +71,8 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
         about = {"name": "unruly", "version": "1"}
         return {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": about}
     if method == "tools/list":
+        if "UNRULY_HIDES" in os.environ:
+            hang()
         schema = {"type": "object"}
         listed = [{"name": n, "description": t.__doc__, "inputSchema": schema} for n, t in TOOLS.items()]
         return {"tools": listed}
