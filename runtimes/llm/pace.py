@@ -181,8 +181,10 @@ class Pace:
     def _hopeless(self) -> bool:
         if not self._closed:
             return False
-        now = asyncio.get_running_loop().time()
-        refused_for = now - self._refused_since if self._refused_since is not None else 0.0
+        refused_for = 0.0
+        # With calls in flight that were not refused, the provider may only be slow.
+        if self._refused_since is not None and self.in_flight == 0:
+            refused_for = asyncio.get_running_loop().time() - self._refused_since
         return max(refused_for, self._pause_left()) >= HOPELESS_SECONDS
 
     def _pause_left(self) -> float:

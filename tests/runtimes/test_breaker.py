@@ -137,10 +137,18 @@ def test_what_was_under_way_when_it_opened_changes_nothing(clock: Clock) -> None
     assert guard.state == "open"
 
 
-def test_a_failure_in_a_window_of_many_calls_keeps_little(clock: Clock) -> None:
+def test_a_long_good_time_does_not_hide_a_bad_minute(clock: Clock) -> None:
     guard = breaker(clock)
     for _ in range(5000):
         call(guard)
         clock.now += 0.1
-    assert len(guard._slices) <= 13
-    assert 590 <= guard._calls <= 660, "those of the last minute, by the slice"
+    for _ in range(5):
+        call(guard, Down)
+        clock.now += 0.1
+    assert guard.state == "closed", "five of six hundred"
+    failed = 5
+    while guard.state == "closed":
+        call(guard, Down)
+        failed += 1
+        clock.now += 0.1
+    assert 250 < failed < 350, "half of the last minute's"

@@ -224,6 +224,17 @@ async def test_nobody_waits_for_a_provider_that_asks_for_a_long_pause() -> None:
     assert len(served.requests) <= FIRST_LIMIT, "those that waited were sent away unasked"
 
 
+async def test_a_provider_that_is_only_slow_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtimes.llm.pace.HOPELESS_SECONDS", 1e-9)
+    crowd = Crowd(Pace(), 100)
+    await settled()
+    await crowd.refuse()
+    assert not any(task.done() for task in crowd.tasks), "the others in flight were taken"
+    await crowd.answer(FIRST_LIMIT - 1)
+    assert sum(task.done() for task in crowd.tasks) == FIRST_LIMIT - 1
+    await crowd.leave()
+
+
 async def test_a_provider_that_refuses_everything_for_long_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
