@@ -228,6 +228,10 @@ class Journal:
             tokens, cost = connection.execute(query).one()
         return int(tokens), cost
 
+    def tokens(self, rounds: Iterable[str]) -> int:
+        """The tokens that rounds took."""
+        return sum(self.cost(round)[0] for round in rounds)
+
     def spent(self, rounds: Iterable[str]) -> float | None:
         """The money that rounds took, in USD; None when it is unknown of any."""
         costs = [self.cost(round)[1] for round in rounds]

@@ -141,12 +141,14 @@ class Campaign:
     def _why_not(self, last: Round) -> str | None:
         if not self.platform.settings.feedback_enabled:
             return "FEEDBACK_ENABLED is off"
-        spent = self.platform.journal.spent(link.name for link in self.platform.rounds.chain(last.name))
+        chain = [link.name for link in self.platform.rounds.chain(last.name)]
         return may_follow(
             last,
             pending=self.platform.pool.pending(self.order.files, self.order.types),
-            spent_usd=spent,
+            spent_usd=self.platform.journal.spent(chain),
             max_spend_usd=self.platform.settings.max_round_cost_usd,
+            tokens=self.platform.journal.tokens(chain),
+            max_tokens=self.platform.settings.round_token_limit,
         )
 
     def _one(self, name: str, config: dict[str, Any]) -> Ran:
