@@ -40,6 +40,9 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@printf '%s\n' numpy pandas sympy matplotlib polars duckdb tzdata | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: -c requirements.lock - \
 		-o sandbox/science.txt
+	@printf '%s\n' math-verify antlr4-python3-runtime==4.13.2 pytest | .venv/uv/bin/uv pip compile -q --universal \
+		--generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: \
+		-c requirements.lock - -o runtimes/grading/packages.txt
 
 bench-loop: setup ## Measure the agent loop
 	@$(BIN)/python -m benchmarks.loop

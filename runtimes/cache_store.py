@@ -38,6 +38,8 @@ class CacheStore(Protocol):
 
     async def put(self, key: str, value: bytes) -> None: ...
 
+    async def remove(self, key: str) -> None: ...
+
     async def aclose(self) -> None: ...
 
 
@@ -63,6 +65,9 @@ class SqliteStore:
 
     async def put(self, key: str, value: bytes) -> None:
         await self._run(self._put, key, value)
+
+    async def remove(self, key: str) -> None:
+        await self._run(self._remove, key)
 
     async def aclose(self) -> None:
         await self._run(self._close)
@@ -93,6 +98,9 @@ class SqliteStore:
         self._writes += 1
         if self._writes % PRUNE_EVERY == 0:
             self._prune(connection)
+
+    def _remove(self, key: str) -> None:
+        self._open().execute("DELETE FROM entries WHERE key = ?", (key,))
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

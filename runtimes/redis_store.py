@@ -1,6 +1,6 @@
-"""A cache store in Redis, for processes on many machines: GET and SET over one connection.
+"""A cache store in Redis, for processes on many machines: GET, SET and DEL over one connection.
 
-Two commands are all a cache wants, and the platform has no Redis client among its dependencies; queues and
+Three commands are all a cache wants, and the platform has no Redis client among its dependencies; queues and
 streams are no business of this module.
 """
 
@@ -48,6 +48,9 @@ class RedisStore:
 
     async def put(self, key: str, value: bytes) -> None:
         await self._ask(b"SET", key.encode(), zlib.compress(value, 1), b"PX", str(self._ttl_ms).encode())
+
+    async def remove(self, key: str) -> None:
+        await self._ask(b"DEL", key.encode())
 
     async def aclose(self) -> None:
         self._disconnect()

@@ -90,7 +90,8 @@ def _verdict(trajectory: Trajectory) -> None:
     rows = {
         "answer": _short(answer, SHOWN),
         "outcome": trajectory.outcome + (" (surplus)" if trajectory.surplus else ""),
-        "verdict": f"{trajectory.verifier or 'none'}: {trajectory.grade_reason or 'not graded'}",
+        "verdict": f"{trajectory.verifier or 'none'}{' (a judge alone)' if trajectory.judged else ''}: "
+        f"{trajectory.grade_reason or 'not graded'}",
         "reward": "none" if trajectory.reward is None else f"{trajectory.reward:g}",
         "took": f"{trajectory.total_duration:.2f} s, "
         f"{trajectory.prompt_tokens + trajectory.completion_tokens:,} tokens",

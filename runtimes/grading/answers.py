@@ -16,8 +16,8 @@ from runtimes.world import World
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?")
 
-_LISTING = re.compile(r"(?:[\s,;|/&、，；]|\b(?:or|and|oder|und)\b|或者?|和|还是)*", re.IGNORECASE)
-"""What stands between two members of a list of numbers, and nothing else."""
+_LISTING = re.compile(r"(?:[\s,;、，；$€£¥]|(?P<choice>[|/&]|\b(?:or|and)\b|或者?|和|还是))*", re.IGNORECASE)
+"""What stands between two members of a list of numbers, and nothing else; `choice` where it is no comma."""
 
 
 class ExactSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,20 +83,26 @@ def last_number(text: str) -> float | None:
 def the_number(text: str) -> float | None:
     """The last number of an answer; None where there is none, or it is the last of a list of different ones.
 
-    "12 or 13" and "1, 2, 3" leave the choice to whoever reads them. Words between two numbers make them
-    no list: "9 * 2 = 18" and "of 7 apples 5" commit themselves.
+    "12 or 13" and "1, 2, 3" leave the choice to whoever reads them, and so do two numbers and nothing else.
+    "9 * 2 = 18", "of 7 apples 5" and "in 2023, 12 of them" commit themselves.
     """
     plain = _plain(text)
     found = _numbers(plain)
     if not found:
         return None
-    number = _value(found[-1])
-    for before, after in zip(reversed(found[:-1]), reversed(found), strict=False):
-        if not _LISTING.fullmatch(plain, before.end(), after.start()):
+    listed = [found[-1]]
+    is_choice = False
+    for before in reversed(found[:-1]):
+        gap = _LISTING.fullmatch(plain, before.end(), listed[-1].start())
+        if gap is None:
             break
-        if _value(before) != number:
-            return None
-    return number
+        listed.append(before)
+        is_choice = is_choice or gap["choice"] is not None
+    outside = plain[: listed[-1].start()] + plain[found[-1].end() :]
+    values = {_value(match) for match in listed}
+    if len(values) > 1 and (is_choice or len(listed) > 2 or not re.search(r"\w", outside)):
+        return None
+    return _value(found[-1])
 
 
 def folded(text: str) -> str:

@@ -44,7 +44,7 @@ class TestPlan:
 
 async def run_apart(plan: TestPlan, source: str, services: Services, limits: Limits) -> dict[str, Any]:
     """What the side of the tests reports (`inside.tests`). Raises NoVerdict, InfrastructureError."""
-    files = inside("wire", "line", "tests")
+    files = inside("wire", "line", "stand_ins", "tests")
     profile = None
     if plan.tests:
         files[TEST_FILE] = plan.tests.encode()

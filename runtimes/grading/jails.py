@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,6 +55,7 @@ def inside(*modules: str) -> dict[str, bytes]:
     return {f"runtimes/grading/inside/{name}": (INSIDE / name).read_bytes() for name in names}
 
 
+@functools.cache
 def packages(name: str, *modules: str) -> Profile:
     """A slot with the graders' packages, `modules` of them imported ahead; the science packages beside.
 

@@ -48,6 +48,10 @@ class ResponseCache:
             # Not msgspec's encoder: a model's text may hold lone surrogates, and must come back as it was.
             await self.store.put(PREFIX + key, json.dumps(msgspec.to_builtins(reply)).encode())
 
+    async def forget(self, key: str) -> None:
+        """Let the request be answered anew."""
+        await self.store.remove(PREFIX + key)
+
     async def aclose(self) -> None:
         await self.store.aclose()
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runtimes.contracts import Message
-from runtimes.errors import ToolError
+from runtimes.errors import ModelUnavailable, ToolError
 from runtimes.llm.base import Account, ChatModel, Reply, Sampling
 from runtimes.llm.cache import ResponseCache, canonical, request_key
+from runtimes.llm.failover import Failover
+from runtimes.llm.faults import OutOfCredit
 from runtimes.llm.ledger import Call, Ledger, Spent
 from runtimes.llm.prices import Prices
 
@@ -63,6 +65,7 @@ class MeteredModel:
         self._attempt = uuid.uuid4().hex
         self._tokens = 0
         self._replied = 0
+        self._keys: list[str] = []
         self._calls = 0
 
     async def complete(
@@ -81,17 +84,33 @@ class MeteredModel:
             key = request_key(self.provider, self.model, self._account.sample, request)
             reply = await cache.get(key)
         if reply is None:
-            reply = await self._pay(
-                _Tokens(len(request) // BYTES_PER_TOKEN, self._usual_reply(sampling)),
-                lambda: self._model.complete(messages, tools=tools, sampling=sampling, schema=schema),
-            )
+            try:
+                reply = await self._pay(
+                    _Tokens(len(request) // BYTES_PER_TOKEN, self._usual_reply(sampling)),
+                    lambda: self._model.complete(messages, tools=tools, sampling=sampling, schema=schema),
+                )
+            except (ModelUnavailable, OutOfCredit):
+                await self._forget()
+                raise
             if cache is not None:
                 await cache.put(key, reply)
+        self._keys.append(key)
         self._tokens += reply.prompt_tokens + reply.completion_tokens
         return reply
 
     async def aclose(self) -> None:
         """Nothing is its own."""
+
+    async def _forget(self) -> None:
+        """Let the episode be repeated with another provider, where there is one, when its own is gone.
+
+        A conversation stays with whoever gave its last reply: from the cache, that would be the lost one.
+        """
+        cache, model = self._metering.cache, self._model
+        several = isinstance(model, Failover) and len(model.clients) > 1
+        if cache is not None and several and self._account.stage == "episode":
+            for key in self._keys:
+                await cache.forget(key)
 
     def _check_episode(self) -> None:
         ledger = self._metering.ledger

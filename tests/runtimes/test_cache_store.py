@@ -40,6 +40,9 @@ async def test_an_entry_comes_back_as_it_was_and_the_newest_wins(store: CacheSto
     assert (await store.get("a"), await store.get("b")) == (VALUE, b"")
     await store.put("a", b"newer")
     assert await store.get("a") == b"newer"
+    await store.remove("a")
+    await store.remove("never there")
+    assert (await store.get("a"), await store.get("b")) == (None, b"")
 
 
 async def test_many_at_once_get_each_its_own(store: CacheStore) -> None:

@@ -427,4 +427,29 @@ KNOWS_US = [
         }.items()
     ),
 ]
-CHEATS = [*ENDS_EARLY, *EQUALS, *PATCHES, *PRETENDS, *MEDDLES, *SEARCHES, *WEARS_OUT, *KNOWS_US]
+BABBLES = [
+    Cheat(
+        f"speaks to the tests in {what}",
+        f"""
+        import sys
+        def carry(self, text=""): open("out.message", "wb").write({said})
+        for name, module in list(sys.modules.items()):
+            if name.endswith(".line"): module.Line.carry = carry
+        def mystery(n): return 0
+        """,
+    )
+    for what, said in {
+        "no JSON": "b'?x'",
+        "no text": "b'?\\xff\\xfe'",
+        "no message": "b'?null'",
+        "no value": "b'?{}'",
+        "half a value": 'b\'?{"value": ["list"]}\'',
+        "a report": 'b\'!{"values": [{"value": true}, {"value": true}], "exit_code": 0, "passed": 9}\'',
+        "questions": 'b\'?{"do": "call", "on": 1}\'',
+        "depths": "b'?{\"value\": ' + b'[\"list\", [' * 50_000",
+        "floods": "b'?' + b'x' * (9 << 20)",
+        "errors that end tests": """b'?{"raised": {"kinds": ["SystemExit"], "args": ["tuple", [0]]}}'""",
+        "errors of no kind": 'b\'?{"raised": {"kinds": [], "said": "", "args": []}}\'',
+    }.items()
+]
+CHEATS = [*ENDS_EARLY, *EQUALS, *PATCHES, *PRETENDS, *MEDDLES, *SEARCHES, *WEARS_OUT, *KNOWS_US, *BABBLES]

@@ -20,11 +20,12 @@ from runtimes.errors import BudgetSpent, ModelUnavailable, ToolError
 from runtimes.llm.base import Account, ChatModel, Reply, Sampling
 from runtimes.llm.cache import ResponseCache
 from runtimes.llm.client import OpenAIChat
+from runtimes.llm.failover import Failover
 from runtimes.llm.ledger import Ledger, Limits
 from runtimes.llm.metered import Metering
 from runtimes.llm.prices import Price, Prices
 from runtimes.llm.retry import RetryPolicy
-from tests.llm_server.process import llm_server
+from tests.llm_server.process import RunningServer, llm_server
 
 HELLO: list[Message] = [{"role": "user", "content": "Hello."}]
 MINE = Account(round="r", task_id="t", sample=0)
@@ -419,9 +420,7 @@ async def test_a_real_server_is_asked_once_for_the_same_thing(
     cache: ResponseCache, usage: UsageTable
 ) -> None:
     with llm_server("steps", turns=2) as server:
-        model = OpenAIChat(
-            provider="vllm", model="m", base_url=server.url, api_key="none", retry=RetryPolicy(tries=1)
-        )
+        model = client(server, "vllm")
         metering = Metering(cache=cache, ledger=Ledger(usage))
         replies = [await ask(metering.model_for(model, MINE)) for _ in range(3)]
         await metering.aclose()
@@ -430,3 +429,44 @@ async def test_a_real_server_is_asked_once_for_the_same_thing(
         assert replies[2].message == replies[0].message
         assert server.stats()["replies"] == {"200": 1}
     assert usage.spent(round="r").tokens == replies[0].prompt_tokens + replies[0].completion_tokens
+
+
+async def test_an_episode_that_lost_its_provider_is_repeated_with_the_next_and_not_from_the_cache(
+    cache: ResponseCache,
+) -> None:
+    """Its first reply is in the cache; given again, it would hold the conversation to one that is gone."""
+    metering = Metering(cache=cache)
+    with llm_server("steps", turns=2) as second:
+        with llm_server("steps", turns=2) as first:
+            clients = [client(server, name) for server, name in ((first, "openai"), (second, "vllm"))]
+            model = Failover(clients)
+            lost = metering.model_for(model, MINE)
+            reply = await lost.complete(HELLO)
+            assert reply.provider == "openai"
+        going_on = [*HELLO, reply.message, {"role": "user", "content": "Go on."}]
+        with pytest.raises(ModelUnavailable):
+            await lost.complete(going_on)
+        repeated = metering.model_for(model, MINE)
+        reply = await repeated.complete(HELLO)
+        assert (reply.provider, reply.cached) == ("vllm", False)
+        going_on = [*HELLO, reply.message, {"role": "user", "content": "Go on."}]
+        assert (await repeated.complete(going_on)).provider == "vllm"
+        await model.aclose()
+
+
+async def test_an_episode_whose_only_provider_was_away_goes_on_from_the_cache(cache: ResponseCache) -> None:
+    metering = Metering(cache=cache)
+    with llm_server("steps", turns=2) as server:
+        model = Failover([client(server, "vllm")], deadline=1)
+        view = metering.model_for(model, MINE)
+        reply = await view.complete(HELLO)
+    with pytest.raises(ModelUnavailable):
+        await view.complete([*HELLO, reply.message, {"role": "user", "content": "Go on."}])
+    assert (await metering.model_for(model, MINE).complete(HELLO)).cached
+    await model.aclose()
+
+
+def client(server: RunningServer, provider: str) -> OpenAIChat:
+    return OpenAIChat(
+        provider=provider, model="m", base_url=server.url, api_key="none", retry=RetryPolicy(tries=1)
+    )
