@@ -127,6 +127,12 @@ class DeadLetters:
         with self.database.read() as connection:
             return {(row.task_id, row.sample) for row in connection.execute(query)}
 
+    def keep_from(self, round: str) -> None:
+        """Let what was put back into a round that wants no more wait again."""
+        query = sa.update(dead_letters).where(dead_letters.c.round == round, dead_letters.c.state == "retry")
+        with self.database.begin() as connection:
+            connection.execute(query.values(state="dead"))
+
     def put_back(self, keys: Iterable[LetterKey], by: str) -> int:
         """Let the next run take these up, unless they were discarded; gives how many there are of them."""
         return self._decide(keys, by, state="retry", reason=None)

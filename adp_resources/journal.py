@@ -63,10 +63,11 @@ class Journal:
         a dead letter with the tries that `failed`, a result clears it.
         """
         if trajectory.outcome != "solved" or self.acceptance(trajectory.round) is None:
-            document = trajectory_to_json(trajectory)
-            self._mirror(trajectory, document)
+            unbounded = msgspec.structs.replace(trajectory, surplus=False)
+            document = trajectory_to_json(unbounded)
+            self._mirror(unbounded, document)
             with self.database.begin() as connection:
-                self._record(connection, trajectory, document, failed)
+                self._record(connection, unbounded, document, failed)
             return
         with self.database.begin() as connection:
             placed = msgspec.structs.replace(trajectory, surplus=not has_place(connection, trajectory))

@@ -57,6 +57,7 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
         acceptance = journal.acceptance(round)
         if acceptance and not acceptance.missing:
             Rounds(database.get()).give_back(round, task_type)
+            database.dead_letters().keep_from(round)
         frame = trajectory_frame(journal.read_round(round, task_type), tasks)
         records = database.task_stats().within(round, task_type)
         context.add_output_metadata(

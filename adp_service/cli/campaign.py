@@ -47,6 +47,9 @@ class Campaign:
             ran = self._go_on(left)
             if ran.cancelled or ran.refused:
                 return self.ran
+            if ran.stopped and left.round.accept:  # another chain would spend as much once more
+                self.last = left.round
+                return self.ran
             if ran.ok and not left.put_back:
                 finished.append(left.round)
         self.last = self._chain_to_go_on_with(finished[-1] if finished else None)
@@ -80,6 +83,7 @@ class Campaign:
         last = finished
         if not finished and not self.order.again:
             last = newest_round(self.platform, set(self.order.files))
+            last = None if last and self.platform.journal.why_stopped(last.name) else last
         state = self.platform.journal.acceptance(last.name) if last else None
         if last is None or state is None:
             return None

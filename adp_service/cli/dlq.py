@@ -72,7 +72,13 @@ def retry(names: Names = None, every: All = False) -> None:
     It does not run them at once, so that several can be chosen and paid for together.
     """
     platform = Platform({})
-    chosen = _chosen(platform, names, ("dead",), every)
+    chosen = []
+    for letter in _chosen(platform, names, ("dead",), every):
+        state = platform.journal.acceptance(letter.round)
+        if state and not state.missing:
+            note(f"{letter.name} is left as it is: its round has all {state.target} that it was to have.")
+        else:
+            chosen.append(letter)
     count = platform.dead_letters.put_back([letter.key for letter in chosen], _person())
     refresh_dead_letters(platform)
     console.print(f"{count} put back: `adp run` tries them again.")

@@ -120,7 +120,7 @@ def _end(ran: list[Ran], short: Acceptance | None) -> None:
     if broken := [each for each in ran if each.failure or each.cancelled]:
         raise typer.Exit(INTERRUPTED if all(each.cancelled for each in broken) else 1)
     if short:
-        note(f"{short.accepted} of {short.target} were accepted. Add tasks and run again to go on.")
+        note(f"{short.accepted} of {short.target} were accepted: run again, with more tasks or more budget.")
     if short or any(each.stopped for each in ran):
         raise typer.Exit(NOT_ALL)
 

@@ -87,6 +87,16 @@ def test_what_is_discarded_says_by_whom_when_and_why_and_stays_so(
     assert letters.held("r") == {("t", 0)}
 
 
+def test_a_round_that_wants_no_more_lets_what_was_put_back_wait_again(
+    journal: Journal, letters: DeadLetters
+) -> None:
+    die(journal, "a", "b")
+    letters.put_back([("r", "a", 0)], "somebody")
+    letters.discard([("r", "b", 0)], "somebody", "enough")
+    letters.keep_from("r")
+    assert {each.task_id: each.state for each in letters.all()} == {"a": "dead", "b": "discarded"}
+
+
 def test_each_sample_is_a_letter_of_its_own(journal: Journal, letters: DeadLetters) -> None:
     die(journal, "t", samples=3)
     letters.discard([("r", "t", 1)], "somebody", "enough")

@@ -16,7 +16,7 @@ from adp_resources.journal import Journal
 from adp_service.cli.main import main
 from adp_service.platform import Platform
 from runtimes.contracts import Trajectory
-from tests.adp_assets.tasks import add, task
+from tests.adp_assets.tasks import add, solved, task
 from tests.adp_service.command import project
 
 Said = Callable[..., str]
@@ -36,11 +36,11 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
     return platform
 
 
-def die(journal: Journal, task_id: str, sample: int) -> None:
+def die(journal: Journal, task_id: str, sample: int, round: str = "round-0001") -> None:
     trajectory = Trajectory(
         task_id=task_id,
         runtime_id="sandbox-runtime",
-        round="round-0001",
+        round=round,
         sample=sample,
         task_type="code",
         outcome="infrastructure_error",
@@ -105,6 +105,15 @@ def test_what_is_discarded_keeps_who_and_why_and_is_not_put_back(platform: Platf
     assert states(platform)["c/0"] == "discarded"
     assert "No dead letters." in said("list")
     assert "discarded" in said("list", "--all")
+
+
+def test_nothing_is_put_back_into_a_round_that_wants_no_more(platform: Platform, said: Said) -> None:
+    add(TaskPool(platform.database), task("d"))
+    Rounds(platform.database).plan("round-0002", Plan(accept=1, driver="command"))
+    platform.journal.write(solved("d", round="round-0002"))
+    die(platform.journal, "d", 1, round="round-0002")
+    assert "its round has all 1 that it was to have" in said("retry", "d")
+    assert states(platform)["round-0002/d/1"] == "dead"
 
 
 def test_a_decision_is_seen_in_the_ui_at_once(platform: Platform, said: Said) -> None:

@@ -101,7 +101,7 @@ def test_an_order_that_ran_out_of_tasks_is_gone_on_with_when_there_are_more(
     said = project.adp("run", file, "--accept", "3", "--samples", "2", status=3)
 
     assert "No round follows round-0001: no task waits in the pool." in said
-    assert "2 of 3 were accepted." in said
+    assert "2 of 3 were accepted: run again" in said
     assert "tasks         3 (6 episodes)" in said
     assert "pass@k        0.33 at 1, 0.33 at 2" in said
 

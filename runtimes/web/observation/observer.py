@@ -88,6 +88,7 @@ class Observer:
         self._last: _Seen | None = None
         self._snapshots: deque[str] = deque(maxlen=_REMEMBERED)
         self._looked_at = ""
+        self._shown: dict[str, str] = {}
         self._frames: dict[str, Page | Frame] = {}
 
     async def install(self) -> None:
@@ -145,6 +146,10 @@ class Observer:
         frame = self._frames.get(prefix)
         return frame.locator(f"{supplement.ENGINE}={identity}") if frame is not None else None
 
+    def shown(self, ref: str) -> str:
+        """What the last look showed of an element of the page itself, such as 'button "Search"'."""
+        return self._shown.get(ref, "") if ref.startswith("e") else ""
+
     def remembered(self, ref: str) -> str:
         """What `ref` stood for in the last observations that showed it; empty where none did."""
         known = (refs(s).get(ref, "") for s in (self._looked_at, *reversed(self._snapshots)))
@@ -154,6 +159,7 @@ class Observer:
         self._frames = {report.prefix: frame for frame, report in looked.frames.items()}
         self._frames[looked.main.prefix] = page
         self._looked_at = looked.whole
+        self._shown = looked.shown_refs
 
 
 def _hunks(last: _Seen | None, now: _Seen) -> list[changes.Hunk] | None:

@@ -15,6 +15,7 @@ _KEY = r"""^( *- '?[\w#.-]+(?: "(?:[^"\\]|\\.)*")?(?: \[[^\]]*\])*?)"""
 _REF = re.compile(_KEY + r" \[ref=(\w+)\]", re.MULTILINE)
 _PARTS = re.compile(r"(f[0-9]+)?([ex][0-9]+)")
 _LONG_ADDRESS = re.compile(r"^( *- /url: .{500}).+$", re.MULTILINE)
+_AROUND = re.compile(r" \[in=\w+\]$", re.MULTILINE)
 _ACTIVE = re.compile(_KEY + r" \[active\]", re.MULTILINE)
 
 
@@ -61,7 +62,7 @@ def without_focus(snapshot: str) -> str:
 
 def without_refs(snapshot: str) -> str:
     """What there is to read; two snapshots of equal pages differ in refs where elements were made anew."""
-    return _REF.sub(r"\1", snapshot)
+    return _AROUND.sub("", _REF.sub(r"\1", snapshot))
 
 
 def marked(snapshot: str, marks: dict[str, str]) -> str:

@@ -140,7 +140,7 @@ def line(clickable: Clickable, prefix: str, refs: Collection[str]) -> str:
     if not clickable.name:
         words.append(f"[box={','.join(map(str, clickable.box))}]")
     if around := next((ref for ref in clickable.around if ref in refs), ""):
-        words.append(f"in {around}")
+        words.append(f"[in={around}]")
     return " ".join(words)
 
 

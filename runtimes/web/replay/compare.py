@@ -25,7 +25,7 @@ _VISIT_ONLY = re.compile(
     r"|\b\d{1,2}:\d\d:\d\d\b"  # a time of day, seconds told
     r"|\b1[5-9]\d{8}(?:\d{3})?\b"  # seconds or milliseconds since 1970, 2017 to 2033
 )
-_REF = re.compile(r" ?\[(?:ref|box|cursor)=[^\]]*\]")
+_REF = re.compile(r" ?\[(?:ref|box|cursor|in)=[^\]]*\]")
 
 
 def same_url(one: str, other: str) -> bool:

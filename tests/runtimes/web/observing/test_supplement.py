@@ -81,7 +81,7 @@ async def test_the_ancestor_shown_tells_equal_elements_apart(look: Look) -> None
     )
     seen = await looking.text()
     cell = seen.split('cell "Pear"')[1].split("[ref=")[2].split("]")[0]
-    line = next(line for line in seen.split("\n") if line.endswith(f" in {cell}"))
+    line = next(line for line in seen.split("\n") if line.endswith(f"[in={cell}]"))
     ref = line.split("[ref=")[1].split("]")[0]
     await (await find_target(looking.page, looking.observer, ref)).locator.click()
     assert await looking.page.title() == "Pear"

@@ -30,6 +30,15 @@ async def test_a_target_has_a_selector_without_refs_and_a_box_of_the_page(look: 
     assert target.box == tuple((await looking.page.get_by_text("Add jam").bounding_box() or {}).values())
 
 
+async def test_a_selector_finds_its_element_alone_also_among_equals_that_came_since(look: Look) -> None:
+    looking = await look(SHOP)
+    ref = await looking.ref('button "Add jam"')
+    jam = looking.page.get_by_text("Add jam")
+    await jam.evaluate("jam => { const twin = jam.cloneNode(true); jam.title = 'first'; jam.after(twin) }")
+    target = await find_target(looking.page, looking.observer, ref)
+    assert await looking.page.locator(target.selector).get_attribute("title") == "first"
+
+
 @pytest.mark.parametrize("written", ["[ref={}]", " {} ", "ref={}", "[{}]"])
 async def test_refs_are_taken_as_agents_write_them(look: Look, written: str) -> None:
     looking = await look(SHOP)
