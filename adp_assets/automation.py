@@ -15,9 +15,11 @@ from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.usage import UsageTable
 
 ROUND_JOB = "round"
 RELEASE_JOB = "release"
+DEAD_LETTERS_JOB = "dead_letters"
 EVENTS_A_TICK = 1_000
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -27,7 +29,7 @@ def round_job(task_types: tuple[str, ...]) -> Any:
     return dg.define_asset_job(
         ROUND_JOB,
         selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
-        | dg.AssetSelection.assets("essences", "mutated_tasks", "training_dataset"),
+        | dg.AssetSelection.assets("dead_letters", "essences", "mutated_tasks", "training_dataset"),
         description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
     )
 
@@ -38,6 +40,15 @@ def release_job() -> Any:
         RELEASE_JOB,
         selection=dg.AssetSelection.assets("dataset_release"),
         description="One dataset release over rounds.",
+    )
+
+
+def dead_letters_job() -> Any:
+    """The job that shows the dead letters as they stand."""
+    return dg.define_asset_job(
+        DEAD_LETTERS_JOB,
+        selection=dg.AssetSelection.assets("dead_letters"),
+        description="The dead letters as they stand; rounds and `adp dlq` run it, too.",
     )
 
 
@@ -238,6 +249,12 @@ def _why_not(
         return "`adp run` drives it"
     if follower := rounds.follower(name):
         return f"{follower} follows already"
-    spent = database.journal().spent(link.name for link in rounds.chain(name))
+    spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
-    return may_follow(planned, pending=pending, spent_usd=spent, max_spend_usd=max_spend_usd)
+    return may_follow(
+        planned,
+        pending=pending,
+        spent_usd=spent.cost_usd,
+        max_spend_usd=max_spend_usd,
+        acceptance=database.journal().acceptance(name),
+    )

@@ -6,11 +6,19 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from adp_assets.automation import daily_schedule, inbox_sensor, next_round_sensor, release_job, round_job
+from adp_assets.automation import (
+    daily_schedule,
+    dead_letters_job,
+    inbox_sensor,
+    next_round_sensor,
+    release_job,
+    round_job,
+)
 from adp_assets.checks import all_checks
 from adp_assets.curation.assets import dataset_release, training_dataset_asset
 from adp_assets.distillation.assets import essences_asset
 from adp_assets.execution.assets import trajectory_asset
+from adp_assets.execution.dead_letters import dead_letters_asset, none_waits
 from adp_assets.intake.assets import seed_tasks
 from adp_assets.mutation.assets import mutated_tasks
 from adp_resources.resources import resources
@@ -25,6 +33,7 @@ def build_defs(overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     assets = [
         seed_tasks,
         *map(trajectory_asset, kinds),
+        dead_letters_asset(kinds),
         essences_asset(kinds),
         mutated_tasks,
         training_dataset_asset(kinds),
@@ -33,8 +42,8 @@ def build_defs(overrides: Mapping[str, object] | None = None) -> dg.Definitions:
     job = round_job(kinds)
     return dg.Definitions(
         assets=[asset.map_asset_specs(_owned) for asset in assets],
-        asset_checks=all_checks(kinds),
-        jobs=[job, release_job()],
+        asset_checks=[*all_checks(kinds), none_waits],
+        jobs=[job, release_job(), dead_letters_job()],
         sensors=[next_round_sensor(kinds, job), inbox_sensor(job)],
         schedules=[daily_schedule(job)],
         resources={**resources(), **(overrides or {})},

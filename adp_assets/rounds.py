@@ -12,8 +12,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from adp_resources.acceptance import Acceptance
 from adp_resources.database import Database, upsert
-from adp_resources.tables import pool_tasks, round_tasks, rounds
+from adp_resources.tables import journal, pool_tasks, round_tasks, rounds
 from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import ConfigurationError, InvalidTask
 
@@ -27,7 +28,9 @@ class Plan:
     `samples` episodes a task; at most `size` tasks; only of `types` and from the task files `sources` where
     these are given; `again` takes the tasks that somebody wrote, run before or not, and none made from them.
     `max_rounds` bounds the chain of rounds that grows out of this one; `follows` names the round before in
-    that chain. `driver` says who plans the next: the command that made this one (`command`), else the sensor.
+    that chain, `accept` is how many solved trajectories the chain is to have, then nothing more is run; both
+    are the first round's to say. `driver` says who plans the next: the command that made this one
+    (`command`), else the sensor.
     """
 
     samples: int = 1
@@ -38,11 +41,12 @@ class Plan:
     follows: str | None = None
     max_rounds: int = 3
     driver: str = "person"
+    accept: int | None = None
 
 
 @dataclass(frozen=True)
 class Round:
-    """A planned round. `number` is its place in its chain, from 1."""
+    """A planned round. `number` is its place in its chain, from 1; `chain` names the first of these."""
 
     name: str
     follows: str | None
@@ -51,6 +55,8 @@ class Round:
     max_rounds: int
     driver: str
     planned_at: float
+    accept: int | None = None
+    chain: str = ""
 
 
 class NothingPending(ConfigurationError):
@@ -93,6 +99,8 @@ class Rounds:
                 "max_rounds": before.max_rounds if before else plan.max_rounds,
                 "driver": plan.driver,
                 "planned_at": time.time(),
+                "accept": before.accept if before else plan.accept,
+                "chain": before.chain if before else name,
             }
             upsert(connection, rounds, [row])
             connection.execute(
@@ -145,13 +153,27 @@ class Rounds:
 
     def chain(self, name: str) -> list[Round]:
         """The round and those before it in its chain, newest first."""
-        found: list[Round] = []
+        this = rounds.alias()
+        query = sa.select(rounds).join(this, this.c.chain == rounds.c.chain)
+        query = query.where(this.c.round == name, rounds.c.number <= this.c.number)
         with self.database.read() as connection:
-            link = _find(connection, name)
-            while link is not None:
-                found.append(link)
-                link = _find(connection, link.follows) if link.follows else None
-        return found
+            return [Round(*row) for row in connection.execute(query.order_by(rounds.c.number.desc()))]
+
+    def aim(self, name: str, accept: int) -> None:
+        """Change how many solved trajectories the round's whole chain is to have."""
+        chain = sa.select(rounds.c.chain).where(rounds.c.round == name).scalar_subquery()
+        with self.database.begin() as connection:
+            connection.execute(sa.update(rounds).where(rounds.c.chain == chain).values(accept=accept))
+
+    def give_back(self, name: str, task_type: str) -> int:
+        """Let tasks of the round that nobody ever began wait in the pool again; gives how many."""
+        mine = sa.select(round_tasks.c.task_id).where(round_tasks.c.round == name)
+        begun = sa.exists().where(journal.c.task_id == pool_tasks.c.task_id)
+        query = sa.update(pool_tasks).where(
+            pool_tasks.c.task_id.in_(mine), pool_tasks.c.task_type == task_type, sa.not_(begun)
+        )
+        with self.database.begin() as connection:
+            return connection.execute(query.values(status="pending")).rowcount
 
     def extend(self, name: str, max_rounds: int) -> None:
         """Let the chain that grows out of a round become `max_rounds` long, where its limit was lower."""
@@ -173,9 +195,16 @@ def next_name(known: Iterable[str], prefix: str = "round") -> str:
 
 
 def may_follow(
-    before: Round, *, pending: int, spent_usd: float | None, max_spend_usd: float | None
+    before: Round,
+    *,
+    pending: int,
+    spent_usd: float | None,
+    max_spend_usd: float | None,
+    acceptance: Acceptance | None = None,
 ) -> str | None:
     """Whether a round may follow `before`: None when it may, else why not. None spent means unknown."""
+    if acceptance is not None and not acceptance.missing:
+        return f"the {acceptance.target} solved trajectories asked for are there"
     if before.number >= before.max_rounds:
         return f"the limit of {before.max_rounds} rounds in this chain is reached (MAX_ROUNDS)"
     if max_spend_usd is not None and spent_usd is None:

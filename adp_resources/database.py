@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from runtimes.errors import ConfigurationError
 
 VERSION_TABLE = "adp_schema_version"
-HEAD = "0001"
+HEAD = "0004"
 BUSY_SECONDS = 60
 
 

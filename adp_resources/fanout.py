@@ -6,6 +6,7 @@ This is the local engine, a bounded number of episodes on one asyncio loop in th
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +14,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from adp_resources.cancellation import run_stoppable
+from adp_resources.dead_letters import DeadLetters, LetterKey, Try, failed_try
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError
+from runtimes.errors import BudgetSpent, InfrastructureError
 from runtimes.llm.retry import RetryPolicy
-from runtimes.perform import perform
 from runtimes.registry import create_runtime
 from runtimes.services import Services
+from runtimes.template_cache import perform_or_redo
 
 Work = tuple[TaskSpec, int]
 """A task and the number of its sample."""
@@ -37,73 +39,135 @@ class LocalFanOut:
     episodes: int
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
-    def run(self, round: str, task_type: str, work: Sequence[Work], cancelled: Callable[[], bool]) -> None:
-        """Execute, grade and journal all of `work`; returns when each has a row.
+    def run(self, round: str, task_type: str, work: Sequence[Work], cancelled: Callable[[], bool]) -> str:
+        """Execute, grade and journal `work`, in its order, until each has a row or no more is wanted.
+
+        No more is wanted when the round's chain has as many solved trajectories as it is to have, or a budget
+        is spent: then no episode is begun any more, those in flight come to their end, and what is given is
+        why, empty but for a budget.
 
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
         or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
         """
-        run_stoppable(lambda: self._run(round, task_type, work), cancelled)
+        return run_stoppable(lambda: self._run(round, task_type, work), cancelled)
 
-    async def _run(self, round: str, task_type: str, work: Sequence[Work]) -> None:
-        if not work:
-            return
+    async def _run(self, round: str, task_type: str, work: Sequence[Work]) -> str:
+        acceptance = self.journal.acceptance(round)
+        if not work or (acceptance and not acceptance.missing):
+            return ""
         async with self.services() as services:
-            crew = _Crew(self, round, create_runtime(task_type, services), services, deque(work))
+            runtime = create_runtime(task_type, services)
+            several = {task.task_id for task, sample in work if sample}
+            crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
             try:
-                await crew.work_off(min(self.episodes, len(work)))
+                await crew.work_off()
             finally:
-                await crew.runtime.cleanup()
+                await runtime.cleanup()
+        return crew.spent
 
 
 @dataclass
 class _Crew:
-    """The episodes in flight of one run: they share one queue and one count of failures in a row."""
+    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent."""
 
     engine: LocalFanOut
     round: str
     runtime: Runtime
     services: Services
     queue: deque[Work]
-    failures_in_a_row: int = 0
+    several: set[str]
+    has_target: bool
+    spent: str = ""
+    tried: int = 0
+    solved: int = 0
+    failures_in_a_row: list[LetterKey] = field(default_factory=list)
 
-    async def work_off(self, episodes: int) -> None:
+    async def work_off(self) -> None:
+        running: set[asyncio.Task[None]] = set()
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(episodes):
-                    group.create_task(self._member())
+                while True:
+                    room = await self._wanted() - len(running)
+                    for _ in range(min(room, len(self.queue))):
+                        running.add(group.create_task(self._episode(*self.queue.popleft())))
+                    if not running:
+                        return
+                    _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
 
-    async def _member(self) -> None:
-        while self.queue:
-            task, sample = self.queue.popleft()
-            trajectory, attempts = await self._until_settled(task, sample)
-            await asyncio.to_thread(self.engine.journal.write, trajectory, attempts=attempts)
-            self._judge(trajectory)
+    async def _wanted(self) -> int:
+        """How many episodes are to be in flight: no more than it should take to reach the target."""
+        if self.spent:
+            return 0
+        if not self.has_target:
+            return self.engine.episodes
+        state = await asyncio.to_thread(self.engine.journal.acceptance, self.round)
+        missing = state.missing if state else 0
+        pass_rate = (self.solved + 1) / (self.tried + 2)
+        return min(math.ceil(missing / pass_rate), self.engine.episodes)
 
-    async def _until_settled(self, task: TaskSpec, sample: int) -> tuple[Trajectory, int]:
-        """Repeat the episode while the platform is at fault and tries are left; the last one says it is."""
+    async def _episode(self, task: TaskSpec, sample: int) -> None:
+        failed: list[Try] = []
+        try:
+            trajectory = await self._until_settled(task, sample, failed)
+        except BudgetSpent as error:
+            self.spent = self.spent or str(error)
+            trajectory = self._given_up(task, sample, str(error))
+        await asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed)
+        await self._judge(trajectory)
+
+    async def _until_settled(self, task: TaskSpec, sample: int, failed: list[Try]) -> Trajectory:
+        """Repeat the episode while the platform is at fault and tries are left; these go to `failed`.
+
+        The last one's message says that it was the last.
+        """
         retry = self.engine.retry
         for attempt in range(retry.tries):
-            trajectory = await perform(task, self.runtime, self.services, sample=sample, round=self.round)
+            trajectory = await perform_or_redo(
+                task,
+                self.runtime,
+                self.services,
+                sample=sample,
+                round=self.round,
+                only_sample=task.task_id not in self.several,
+            )
             if trajectory.outcome != "infrastructure_error":
-                return trajectory, attempt + 1
+                return trajectory
+            failed.append(failed_try(trajectory))
             if attempt + 1 == retry.tries:
                 said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
-                return msgspec.structs.replace(trajectory, error_message=said), attempt + 1
+                return msgspec.structs.replace(trajectory, error_message=said)
             await asyncio.sleep(retry.wait(attempt, None))
         raise ValueError("a retry policy needs at least one try")
 
-    def _judge(self, trajectory: Trajectory) -> None:
+    def _given_up(self, task: TaskSpec, sample: int, reason: str) -> Trajectory:
+        return Trajectory(
+            task_id=task.task_id,
+            runtime_id=self.runtime.runtime_id,
+            task_type=task.task_type,
+            round=self.round,
+            sample=sample,
+            outcome="cancelled",
+            error_message=reason,
+        )
+
+    async def _judge(self, trajectory: Trajectory) -> None:
+        if trajectory.finished:
+            self.failures_in_a_row.clear()
+            self.tried += 1
+            self.solved += trajectory.success
         if trajectory.outcome != "infrastructure_error":
-            self.failures_in_a_row = 0
             return
-        self.failures_in_a_row += 1
-        if self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
-            raise InfrastructureError(
-                trajectory.error_type or "system_error",
-                f"Stopped after {self.failures_in_a_row} infrastructure failures in a row; the last, in task "
-                f"{trajectory.task_id}: {trajectory.error_message}",
-                "Mend the cause and run again: finished work is kept.",
-            )
+        self.failures_in_a_row.append((trajectory.round, trajectory.task_id, trajectory.sample))
+        if len(self.failures_in_a_row) < MAX_FAILURES_IN_A_ROW:
+            return
+        # The service is dead, and none of these is to blame: they are work of the round as before.
+        letters = DeadLetters(self.engine.journal.database)
+        await asyncio.to_thread(letters.put_back, self.failures_in_a_row, "the round, which stopped")
+        raise InfrastructureError(
+            trajectory.error_type or "system_error",
+            f"Stopped after {len(self.failures_in_a_row)} infrastructure failures in a row; the last, in "
+            f"task {trajectory.task_id}: {trajectory.error_message}",
+            "Mend the cause and run again: finished work is kept.",
+        )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
+from adp_resources.acceptance import Acceptance, acceptance, has_place, promotable
 from adp_resources.database import Database, upsert
+from adp_resources.dead_letters import Try, bury, clear
 from adp_resources.files import write_atomically
 from adp_resources.tables import journal
 from runtimes.contracts import Outcome, Trajectory, trajectory_from_json, trajectory_to_json
@@ -53,36 +56,47 @@ class Journal:
         self.database = database
         self.trajectories = trajectories
 
-    def write(self, trajectory: Trajectory, *, attempts: int = 1) -> None:
+    def write(self, trajectory: Trajectory, *, failed: Sequence[Try] = ()) -> None:
         """Keep one trajectory; a repeated write of the same key replaces it.
 
-        Its JSON file comes first: with the row alone a rerun would count the episode as done and leave the
-        file out.
+        What was solved beyond the target of its chain of rounds is marked surplus. A failure of ours becomes
+        a dead letter with the tries that `failed`, a result clears it.
         """
-        document = trajectory_to_json(trajectory)
-        self._mirror(trajectory, document)
-        row = {
-            "round": trajectory.round,
-            "task_id": trajectory.task_id,
-            "sample": trajectory.sample,
-            "task_type": trajectory.task_type,
-            "runtime_id": trajectory.runtime_id,
-            "outcome": trajectory.outcome,
-            "finished": trajectory.finished,
-            "error_type": trajectory.error_type,
-            "error_message": trajectory.error_message,
-            "reward": trajectory.reward,
-            "steps": len(trajectory.steps),
-            "prompt_tokens": trajectory.prompt_tokens,
-            "completion_tokens": trajectory.completion_tokens,
-            "cost_usd": trajectory.cost_usd,
-            "started_at": trajectory.created_at,
-            "ended_at": time.time(),
-            "attempts": attempts,
-            "document": zlib.compress(document, 1),
-        }
+        if trajectory.outcome != "solved" or self.acceptance(trajectory.round) is None:
+            document = trajectory_to_json(trajectory)
+            self._mirror(trajectory, document)
+            with self.database.begin() as connection:
+                self._record(connection, trajectory, document, failed)
+            return
         with self.database.begin() as connection:
-            upsert(connection, journal, [row], replace_if=_no_loss)
+            placed = msgspec.structs.replace(trajectory, surplus=not has_place(connection, trajectory))
+            document = trajectory_to_json(placed)
+            self._mirror(placed, document)
+            self._record(connection, placed, document, failed)
+
+    def acceptance(self, round: str) -> Acceptance | None:
+        """How far the round's chain is from its target; None where it has none."""
+        with self.database.read() as connection:
+            return acceptance(connection, round)
+
+    def settle(self, round: str) -> int:
+        """Accept what is surplus though a place is free, oldest first; gives how many.
+
+        Places come free when a verdict is taken back or the target is raised.
+        """
+        with self.database.begin() as connection:
+            found = promotable(connection, round)
+            for name, task_id, sample, packed in found:
+                accepted = trajectory_from_json(zlib.decompress(packed))
+                accepted.surplus = False
+                document = trajectory_to_json(accepted)
+                if self._mirrors(accepted):
+                    self._mirror(accepted, document)
+                query = sa.update(journal).where(
+                    journal.c.round == name, journal.c.task_id == task_id, journal.c.sample == sample
+                )
+                connection.execute(query.values(surplus=False, document=zlib.compress(document, 1)))
+        return len(found)
 
     def finished(self, round: str, task_type: str) -> set[Key]:
         """What needs no further run in this round."""
@@ -141,20 +155,20 @@ class Journal:
             for row in connection.execute(query):
                 yield decoder.decode(zlib.decompress(row.document))
 
-    def cost(self, round: str) -> tuple[int, float | None]:
-        """A round's tokens, and its money where it is known."""
-        query = sa.select(
-            sa.func.coalesce(sa.func.sum(journal.c.prompt_tokens + journal.c.completion_tokens), 0),
-            sa.func.sum(journal.c.cost_usd),
-        ).where(journal.c.round == round)
+    def given_up(self, round: str) -> str:
+        """Why episodes of a round were given up, until there is more to spend; empty where none was."""
+        query = sa.select(journal.c.error_message).where(
+            journal.c.round == round, journal.c.outcome == "cancelled"
+        )
         with self.database.read() as connection:
-            tokens, cost = connection.execute(query).one()
-        return int(tokens), cost
+            return connection.execute(query.order_by(journal.c.ended_at.desc()).limit(1)).scalar() or ""
 
-    def spent(self, rounds: Iterable[str]) -> float | None:
-        """The money that rounds took, in USD; None when it is unknown of any."""
-        costs = [self.cost(round)[1] for round in rounds]
-        return None if None in costs else sum(cost or 0.0 for cost in costs)
+    def tried(self, rounds: Collection[str]) -> tuple[int, int]:
+        """How many episodes rounds have, and of how many tasks these are."""
+        query = sa.select(journal.c.task_id, sa.func.count()).where(journal.c.round.in_(rounds))
+        with self.database.read() as connection:
+            counts = [row[1] for row in connection.execute(query.group_by(journal.c.task_id))]
+        return sum(counts), len(counts)
 
     def intervals(self, round: str) -> list[Interval]:
         """When each episode of a round ran."""
@@ -162,11 +176,53 @@ class Journal:
         with self.database.read() as connection:
             return [Interval(*row) for row in connection.execute(query.where(journal.c.round == round))]
 
+    def _record(
+        self, connection: Connection, trajectory: Trajectory, document: bytes, failed: Sequence[Try]
+    ) -> None:
+        """The row. Its JSON file came first: with the row alone a rerun would leave the file out."""
+        spoiled = trajectory.outcome == "infrastructure_error"
+        row = {
+            "round": trajectory.round,
+            "task_id": trajectory.task_id,
+            "sample": trajectory.sample,
+            "task_type": trajectory.task_type,
+            "runtime_id": trajectory.runtime_id,
+            "outcome": trajectory.outcome,
+            "finished": trajectory.finished,
+            "error_type": trajectory.error_type,
+            "error_message": trajectory.error_message,
+            "reward": trajectory.reward,
+            "steps": len(trajectory.steps),
+            "prompt_tokens": trajectory.prompt_tokens,
+            "completion_tokens": trajectory.completion_tokens,
+            "cost_usd": trajectory.cost_usd,
+            "started_at": trajectory.created_at,
+            "ended_at": time.time(),
+            "attempts": len(failed) if spoiled and failed else len(failed) + 1,
+            "document": zlib.compress(document, 1),
+            "surplus": trajectory.surplus,
+        }
+        written = upsert(connection, journal, [row], replace_if=_no_loss)
+        if trajectory.finished:
+            clear(connection, trajectory)
+        elif spoiled and written:
+            bury(connection, trajectory, failed)
+
     def _mirror(self, trajectory: Trajectory, document: bytes) -> None:
-        """The first sample under the task's id, further ones in a folder beside; our failure hides none."""
-        if trajectory.sample == 0:
-            path = self.trajectories / f"{trajectory.task_id}.json"
-        else:
-            path = self.trajectories / f"{trajectory.task_id}.samples" / f"{trajectory.sample}.json"
+        """Our own failure hides no result."""
+        path = self._path(trajectory)
         if trajectory.finished or not path.exists():
             write_atomically(path, document)
+
+    def _mirrors(self, trajectory: Trajectory) -> bool:
+        """Whether the file of its task and sample is of this trajectory, and not of a newer round."""
+        try:
+            return trajectory_from_json(self._path(trajectory).read_bytes()).round == trajectory.round
+        except (OSError, msgspec.MsgspecError):
+            return False
+
+    def _path(self, trajectory: Trajectory) -> Path:
+        """The first sample under the task's id, further ones in a folder beside."""
+        if trajectory.sample == 0:
+            return self.trajectories / f"{trajectory.task_id}.json"
+        return self.trajectories / f"{trajectory.task_id}.samples" / f"{trajectory.sample}.json"

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
 from adp_resources.database import Database
+from adp_resources.dead_letters import DeadLetters
 from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
 from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.task_stats import TaskStats
+from adp_resources.toolbox import toolbox_of
+from adp_resources.usage import UsageTable
+from runtimes.cache_store import CacheStore, SqliteStore
 from runtimes.errors import ConfigurationError
-from runtimes.llm.base import ChatModel
-from runtimes.llm.providers import choose_model
+from runtimes.llm.base import Account, ChatModel
+from runtimes.llm.cache import ResponseCache
+from runtimes.llm.ledger import Ledger
+from runtimes.llm.metered import Metering
+from runtimes.llm.prices import Prices, read_prices
+from runtimes.llm.providers import BUILTIN, choose_model
 from runtimes.llm.retry import RetryPolicy
+from runtimes.redis_store import RedisStore
 from runtimes.services import Services
+from runtimes.template_cache import TemplateCache
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.browser.sites import LocalSite
 from runtimes.web.miniwob.site import MiniwobSite, html_folder
@@ -45,18 +58,49 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def journal(self) -> Journal:
         return Journal(self.get(), self.settings.get().output / "trajectories")
 
+    def task_stats(self) -> TaskStats:
+        return TaskStats(self.get())
+
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.get())
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         if self._database is not None:
             self._database.close()
 
 
 class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The model that the settings choose; each caller gets a client of its own and closes it."""
+    """The model that the settings choose, and what its calls are cached in, counted by and held to."""
 
     settings: SettingsResource
+    database: DatabaseResource
 
     def create(self) -> ChatModel:
+        """The model itself, whose calls nobody counts; the caller closes it."""
         return choose_model(self.settings.get().model_choice())
+
+    def metering(self, model: ChatModel) -> Metering:
+        """What is shared by all who call `model` in this process; the caller closes it."""
+        settings = self.settings.get()
+        store = cache_store(settings) if model.provider != BUILTIN else None  # whose replies cost nothing
+        return Metering(
+            cache=ResponseCache(store) if store is not None else None,
+            ledger=Ledger(UsageTable(self.database.get()), settings.limits()),
+            prices=Prices(read_prices(settings.llm_prices)),
+        )
+
+    @asynccontextmanager
+    async def open(self, account: Account) -> AsyncIterator[ChatModel]:
+        """The model for one piece of work, closed with all that belongs to it."""
+        model = self.create()
+        try:
+            metering = self.metering(model)
+            try:
+                yield metering.model_for(model, account)
+            finally:
+                await metering.aclose()
+        finally:
+            await model.aclose()
 
 
 class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -79,8 +123,12 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def services(self, browsers: type[BrowserPool] = BrowserPool) -> Services:
         """What episodes of this process share, not yet opened."""
         settings = self.settings.get()
+        model = self.model.create()
+        store = cache_store(settings)
         return Services(
-            model=self.model.create(),
+            model=model,
+            metering=self.model.metering(model),
+            templates=TemplateCache(store) if store is not None else None,
             sandboxes=sandbox_pool(settings),
             browsers=browsers(
                 max_contexts=settings.max_concurrent,
@@ -97,9 +145,23 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ),
             limits=Limits(memory_mb=settings.memory_limit),
             search_url=settings.search_url,
+            context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
             redactor=secret_redactor(settings),
+            toolbox=toolbox_of(settings, self.database.get()),
         )
+
+
+def cache_store(settings: Settings) -> CacheStore | None:
+    """Where caches keep their entries: in Redis where there is one, else in one file for all processes.
+
+    None where nothing is to be cached.
+    """
+    if not settings.enable_cache:
+        return None
+    if settings.redis_url:
+        return RedisStore(settings.redis_url, settings.cache_ttl)
+    return SqliteStore(settings.output / "cache.sqlite", settings.cache_ttl)
 
 
 def installed_sites() -> list[LocalSite]:
@@ -131,7 +193,7 @@ def resources(**overrides: Any) -> dict[str, Any]:
     """Every resource, by the name that assets ask for; `overrides` are settings by name."""
     settings = SettingsResource(overrides=overrides)
     database = DatabaseResource(settings=settings)
-    model = ModelResource(settings=settings)
+    model = ModelResource(settings=settings, database=database)
     return {
         "settings": settings,
         "database": database,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.catalog import ROWS, TABLE
+from runtimes.llm.ledger import Limits
 from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
 from runtimes.secrets import Redactor, secret_values
+from runtimes.tools.permissions import Permission
 from sandbox.addresses import EgressPolicy
 
 
@@ -38,7 +42,18 @@ def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _secrets(value: object) -> object:
+    """A JSON object; what is none is not shown, as it holds secrets."""
+    if not isinstance(value, str) or not value.strip():
+        return value or {}
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('It must be a JSON object of texts, such as {"github": "..."}') from None
+
+
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
+Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
@@ -84,6 +99,12 @@ class Settings(BaseSettings):
     web_allow_private: PrivateHosts = ()
     search_url: str = Field("", pattern=r"^(https?://\S+)?$")
 
+    tool_permission: Permission = "user"
+    skills_dir: Path = Path("skills")
+    mcp_allowed_commands: Words = ()
+    mcp_allowed_hosts: Words = ()
+    mcp_secrets: Secrets = Field({}, repr=False)
+
     gemini_api_key: str = Field("", repr=False)
     gemini_api_url: str = ROWS["gemini"].url
     gemini_model: str = ROWS["gemini"].model
@@ -97,12 +118,20 @@ class Settings(BaseSettings):
     model: str = ROWS["vllm"].model
     chosen_model: str = ""
     teacher_error_rate: float = Field(0.15, ge=0, le=1)
+    llm_prices: str = ""
+    round_token_limit: int | None = Field(None, ge=0)
+    user_token_limit: int | None = Field(None, ge=0)
+    task_token_limit: int | None = Field(None, ge=0)
+    enable_cache: bool = True
+    cache_ttl: float = Field(3600, gt=0)
+    redis_url: str = Field("", repr=False, pattern=r"^(rediss?://\S+)?$")
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
     llm_timeout: float = Field(120.0, gt=0)
     llm_deadline: float = Field(600.0, gt=0)
     llm_max_in_flight: int = Field(256, ge=1)
     llm_failover: bool = True
+    llm_context_tokens: int | None = Field(None, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:
@@ -124,6 +153,15 @@ class Settings(BaseSettings):
     def synthesis_in_flight(self) -> int:
         """Questions to the model at once in distillation and mutation: a batch, or as many as episodes."""
         return max(self.synthesis_batch_size, self.max_concurrent_tasks)
+
+    def limits(self) -> Limits:
+        """The most tokens and money that model calls may take."""
+        return Limits(
+            round_tokens=self.round_token_limit,
+            round_usd=self.max_round_cost_usd,
+            user_tokens=self.user_token_limit,
+            episode_tokens=self.task_token_limit,
+        )
 
     def model_choice(self) -> ModelChoice:
         """The environment's word on models, in the order of the catalog."""
@@ -182,11 +220,16 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=root / ".env", project_root=root, **overrides)  # type: ignore[call-arg]
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc']).upper()}: "
-            f"{fault['msg'].removeprefix('Value error, ').rstrip('.')} (got {fault['input']!r})"
-            for fault in error.errors()
-        )
+        faults = "; ".join(map(_in_words, error.errors()))
         raise ConfigurationError(
             f"Wrong settings: {faults}.", f"Set them right in {root / '.env'} or the environment."
         ) from error
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    """One fault of the settings; a value that may be a secret is not told."""
+    name = str(fault["loc"][0])
+    place = ".".join(map(str, fault["loc"])).upper()
+    known = Settings.model_fields.get(name)
+    got = f" (got {fault['input']!r})" if known is None or known.repr else ""
+    return f"{place}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}{got}"

@@ -69,8 +69,13 @@ rounds = Table(
     Column("max_rounds", Integer, nullable=False),
     Column("driver", String(16), nullable=False),
     Column("planned_at", Float, nullable=False),
+    Column("accept", Integer),
+    Column("chain", String(100), nullable=False),
 )
-"""Planned rounds. `number` counts within a chain of rounds that `follows` links."""
+"""Planned rounds. `number` counts within a chain of rounds that `follows` links; `chain` names its first.
+
+`accept` is how many solved trajectories the whole chain is to have; without it all of a round is run.
+"""
 
 round_tasks = Table(
     "round_tasks",
@@ -102,10 +107,57 @@ journal = Table(
     Column("ended_at", Float, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("surplus", Boolean, nullable=False),
     Index("journal_by_task", "task_id"),
     Index("journal_by_outcome", "round", "outcome"),
 )
 """One row a round, task and sample: the trajectory itself (`document`, zlib) and what is asked of it most."""
+
+task_stats = Table(
+    "task_stats",
+    metadata,
+    Column("task_id", String(200), primary_key=True),
+    Column("episodes", Integer, nullable=False),
+    Column("verified", Integer, nullable=False),
+    Column("solved", Integer, nullable=False),
+    Column("pass_rate", Float),
+    Column("difficulty", Float),
+    Column("updated_at", Float, nullable=False),
+)
+"""How often each task was solved, over the fair tries of all rounds; null where no verifier ever judged."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("task_id", String(200), primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("task_type", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error_type", String(24), nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("history", JSON, nullable=False),
+    Column("died_at", Float, nullable=False),
+    Column("decided_by", String(100)),
+    Column("decided_at", Float),
+    Column("reason", Text),
+    Index("dead_letters_by_state", "state"),
+)
+"""Episodes that our own failures spoiled, with every failed try; `state` is dead, retry or discarded."""
+
+tools = Table(
+    "tools",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(64), unique=True, nullable=False),
+    Column("schema", JSON, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("type", String(8), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("permission_level", String(8), nullable=False),
+)
+"""MCP servers and skills that were registered, and rulings on other tools; `type` is NATIVE, SKILL or MCP."""
 
 candidates = Table(
     "candidates",
@@ -121,3 +173,29 @@ candidates = Table(
     Column("created_at", Float, nullable=False),
 )
 """Every task that mutation proposed, with the verdict of the gate that decided."""
+
+llm_calls = Table(
+    "llm_calls",
+    metadata,
+    Column("attempt", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("round", String(100), nullable=False),
+    Column("task_id", String(200), nullable=False),
+    Column("sample", Integer, nullable=False),
+    Column("stage", String(24), nullable=False),
+    Column("user_id", String(200), nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cost_usd", Float),
+    Column("at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Index("llm_calls_by_episode", "round", "task_id", "sample"),
+    Index("llm_calls_by_model", "model", "stage", "at"),
+    Index("llm_calls_by_user", "user_id", "at"),
+)
+"""Every model call that was answered and paid, replies from the cache not; money is null where it is unknown.
+
+`attempt` is one try of an episode, or one other piece of work; `number` counts its calls from 1.
+"""

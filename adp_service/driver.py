@@ -5,29 +5,30 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 import psutil
 import sqlalchemy as sa
 
-from adp_assets.automation import FINISHED, RELEASE_JOB, ROUND_JOB, round_config
+from adp_assets.automation import DEAD_LETTERS_JOB, FINISHED, RELEASE_JOB, ROUND_JOB, round_config
 from adp_assets.rounds import ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
 from adp_service.platform import Platform
-from runtimes.errors import ConfigurationError, ModelRefused
+from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-LAST_ASSET = dg.AssetKey("training_dataset")
+LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey("training_dataset"))
 
 
 @dataclass(frozen=True)
 class Ran:
     """How one round's run ended; `failure` is what a person should read, empty when it went well.
 
-    `refused` tells that the model's server refuses every request, so that no other round can do better.
+    `refused` tells that the model's server refuses every request, so that no other round can do better;
+    `stopped` says which budget was spent before all was run.
     """
 
     round: str
@@ -35,24 +36,26 @@ class Ran:
     failure: str = ""
     cancelled: bool = False
     refused: bool = False
+    stopped: str = ""
 
     @property
     def ok(self) -> bool:
-        return not self.failure and not self.cancelled
+        return not self.failure and not self.cancelled and not self.stopped
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A round to go on with: not seen to the end, or, with `failed`, so many episodes failed by our fault."""
+    """A round to go on with: it has work left, or so many dead letters that a person put back."""
 
     round: Round
-    failed: int = 0
+    put_back: int = 0
 
 
 def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> Ran:
     """Materialize every stage of a round; what an earlier try finished is kept."""
     _add_round(platform.instance, name)
-    return _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
+    ran = _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
+    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=_budget_spent(platform, name))
 
 
 def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
@@ -62,7 +65,12 @@ def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
     return _execute(platform, RELEASE_JOB, name, {**config, **QUIET})
 
 
-def _execute(platform: Platform, job_name: str, partition: str, run_config: dict[str, Any]) -> Ran:
+def refresh_dead_letters(platform: Platform) -> None:
+    """Let the UI show the dead letters as they stand, after a person decided about some."""
+    _execute(platform, DEAD_LETTERS_JOB, None, QUIET)
+
+
+def _execute(platform: Platform, job_name: str, partition: str | None, run_config: dict[str, Any]) -> Ran:
     job = platform.defs.resolve_job_def(job_name)
     result = job.execute_in_process(
         instance=platform.instance,
@@ -74,7 +82,9 @@ def _execute(platform: Platform, job_name: str, partition: str, run_config: dict
     run = platform.instance.get_run_by_id(result.run_id)
     cancelled = run is not None and run.status == dg.DagsterRunStatus.CANCELED
     failure = "" if result.success else failure_of(result)
-    return Ran(partition, result.run_id, failure, cancelled, _model_refused(result))
+    if _caused_by(result, BudgetSpent):
+        return Ran(partition or "", result.run_id, cancelled=cancelled, stopped=failure)
+    return Ran(partition or "", result.run_id, failure, cancelled, _caused_by(result, ModelRefused))
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
@@ -87,15 +97,21 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
     return "The run failed; `adp ui` shows its log."
 
 
-def _model_refused(result: dg.ExecuteInProcessResult) -> bool:
-    """Whether the model's server refused a step; Dagster keeps an error by the name of its class."""
+def _caused_by(result: dg.ExecuteInProcessResult, kind: type[Exception]) -> bool:
+    """Whether a step failed by an error of this class; Dagster keeps an error by the name of its class."""
     for event in result.all_events:
         error = event.step_failure_data.error if event.is_step_failure else None
         while error:
-            if error.cls_name == ModelRefused.__name__:
+            if error.cls_name == kind.__name__:
                 return True
             error = error.cause
     return False
+
+
+def _budget_spent(platform: Platform, name: str) -> str:
+    """Why a round was not run to its end; empty where it was, or has all the solved ones it is to have."""
+    acceptance = platform.journal.acceptance(name)
+    return "" if acceptance and not acceptance.missing else platform.journal.given_up(name)
 
 
 def bury_dead_runs(platform: Platform) -> list[str]:
@@ -128,30 +144,48 @@ def cancel_round(platform: Platform, name: str) -> int:
 
 
 def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
-    """Rounds of an earlier command with work left, oldest first.
+    """Rounds with work left, oldest first.
 
-    These were not seen to the end, or have episodes that failed by the platform's fault and not their own.
-    With `sources`, only those that have tasks of these files. Raises ConfigurationError when another process
-    is working on one of them.
+    These are the rounds of an earlier command that were not seen to the end, or stopped when a budget was
+    spent; with `sources`, only those that have tasks of these files. And rounds of anybody's in which a
+    person put dead letters back. Raises ConfigurationError when another process is working on one of them.
     """
-    done = platform.instance.get_materialized_partitions(LAST_ASSET)
+    done = completed(platform)
     busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
+    letters = platform.dead_letters.in_rounds("retry")
     found = []
     for planned in platform.rounds.all():
-        if planned.driver != "command":
-            continue
-        failed = _failed_episodes(platform, planned.name) if planned.name in done else 0
-        if planned.name in done and not failed:
-            continue
-        if sources and not sources & _sources(platform, planned.name):
+        left = Unfinished(planned, letters.get(planned.name, 0) if planned.name in done else 0)
+        if not left.put_back and not _was_left(platform, planned, done, sources):
             continue
         if planned.name in busy:
             raise ConfigurationError(
                 f"Round {planned.name} is being run by another process.",
                 f"Wait for it, or stop it: adp cancel {planned.name}.",
             )
-        found.append(Unfinished(planned, failed))
+        found.append(left)
     return found
+
+
+def newest_round(platform: Platform, sources: set[str]) -> Round | None:
+    """The last round that a command planned; with `sources`, the last that has tasks of these files."""
+    for planned in reversed(platform.rounds.all()):
+        if planned.driver == "command" and (not sources or sources & _sources(platform, planned.name)):
+            return planned
+    return None
+
+
+def completed(platform: Platform) -> set[str]:
+    """The rounds that went through every stage, which a budget may have kept from running all."""
+    return set.intersection(*(platform.instance.get_materialized_partitions(key) for key in LAST_ASSETS))
+
+
+def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:
+    if planned.driver != "command":
+        return False
+    if planned.name in done and not _budget_spent(platform, planned.name):
+        return False
+    return not sources or bool(sources & _sources(platform, planned.name))
 
 
 def new_round_name(platform: Platform) -> str:
@@ -176,11 +210,6 @@ def _add_round(instance: dg.DagsterInstance, name: str) -> bool:
             raise
         return False
     return True
-
-
-def _failed_episodes(platform: Platform, name: str) -> int:
-    outcomes = platform.journal.outcomes(name)
-    return sum(count for (_, outcome), count in outcomes.items() if outcome == "infrastructure_error")
 
 
 def _sources(platform: Platform, name: str) -> set[str]:

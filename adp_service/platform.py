@@ -14,9 +14,12 @@ from adp_assets.definitions import build_defs
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import Rounds
 from adp_resources.database import Database
+from adp_resources.dead_letters import DeadLetters
 from adp_resources.journal import Journal
 from adp_resources.resources import resources
 from adp_resources.settings import Settings, load_settings
+from adp_resources.task_stats import TaskStats
+from adp_resources.usage import UsageTable
 from runtimes.errors import ConfigurationError
 
 
@@ -43,6 +46,18 @@ class Platform:
     @cached_property
     def rounds(self) -> Rounds:
         return Rounds(self.database)
+
+    @cached_property
+    def usage(self) -> UsageTable:
+        return UsageTable(self.database)
+
+    @cached_property
+    def task_stats(self) -> TaskStats:
+        return TaskStats(self.database)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.database)
 
     @cached_property
     def pool(self) -> TaskPool:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from runtimes.agent import Episode
 from runtimes.contracts import Health, Runtime, TaskSpec, Trajectory
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
-from runtimes.llm.base import Sampling
+from runtimes.llm.base import Account, Sampling
 from runtimes.secrets import session_values
 from runtimes.services import Services
 from runtimes.tools.base import Workbench
-from runtimes.tools.registry import toolset
 from runtimes.web.egress.guard import Guard
 from runtimes.web.page.tracing import trace_path
 from runtimes.world import World
@@ -44,10 +43,13 @@ class AgentRuntime(Runtime):
     async def episode(
         self, task: TaskSpec, *, sample: int = 0, round: str = "", keep_page: bool = False
     ) -> AsyncIterator[tuple[Trajectory, World]]:
-        tools, missing = toolset(task.expected_tools, self.default_tools)
         services = self.services
+        tools, missing = services.toolbox.toolset(task.expected_tools, self.default_tools)
         async with AsyncExitStack() as stack:
-            bench = await stack.enter_async_context(Workbench(task, services))
+            account = Account(round=round, task_id=task.task_id, sample=sample, user=task.user)
+            bench = await stack.enter_async_context(
+                Workbench(task, services, model=services.model_for(account))
+            )
             if self.always_runs_code:
                 bench.prepare_session()
             episode = Episode(

@@ -85,8 +85,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, task_id=task_id, lineage=lineage)
 
     def for_agent(self) -> TaskSpec:
-        """The task as an agent's runtime may see it: without verifier, lineage and metadata."""
-        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata={})
+        """The task as an agent's runtime may see it: without verifier, lineage and metadata but its user."""
+        metadata = {"user_id": self.user} if self.user else {}
+        return msgspec.structs.replace(self, verifier=None, lineage=Lineage(), metadata=metadata)
+
+    @property
+    def user(self) -> str:
+        """Whose task it is, as its metadata says; empty where nobody is named."""
+        return str(self.metadata.get("user_id") or "")
 
 
 def check_task_id(task_id: str) -> None:
@@ -134,8 +140,10 @@ class ExecutionStep(Struct, kw_only=True):
 
     `timestamp` is epoch seconds at the start, `duration` seconds. Steps that one model reply asked for share
     `turn`; the reply itself, raw, is the `message` of the first of them and its tokens are counted there.
-    `observation` is None where nothing came back: the episode ended with the step. `web` is None for steps
-    on no page. `extra` is as in Trajectory.
+    `echo` is what later requests hold in its place, None where they hold the reply as it is: what no provider
+    takes back, such as arguments that are not JSON, goes back mended. `observation` is None where nothing
+    came back: the episode ended with the step, or before it. `web` is None for steps on no page. `extra` is
+    as in Trajectory.
     """
 
     step_id: int | str
@@ -152,6 +160,7 @@ class ExecutionStep(Struct, kw_only=True):
     tool_name: str = ""
     tool_call_id: str = ""
     message: Message | None = None
+    echo: Message | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = None
@@ -171,13 +180,27 @@ class Grade(Struct, frozen=True, kw_only=True):
         return self.reward >= 1.0
 
 
+class Trim(Struct, frozen=True, kw_only=True):
+    """One observation that was cut so that the conversation stayed within the model's window.
+
+    In the request of `turn` and all after it, the message with what step `step_id` observed reads `content`.
+    Step 0 is the last message of the prompt, which holds the first page.
+    """
+
+    turn: int
+    step_id: int | str
+    content: str
+
+
 class Trajectory(Struct, kw_only=True):
     """One episode: a task, executed once, with every step and the verdict.
 
     The first ten fields are the format other tools read. `outcome` says where the matter ended: it follows
-    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `prompt`
-    and `tools` are what the model was given first; `messages()` rebuilds all it saw. `extra` holds fields of
-    foreign files that this version does not know, so that reading and writing lose nothing.
+    where a fault was raised, never the error type alone, and `success` is true only for `solved`. `surplus`
+    marks what was solved when as many as were asked for had been: kept, and in no dataset. `prompt` and
+    `tools` are what the model was given first; `messages()` is the conversation, `requests()` what the model
+    was sent of it, which differ by `trims`. `extra` holds fields of foreign files that this version does not
+    know, so that reading and writing lose nothing.
     """
 
     task_id: str
@@ -199,6 +222,7 @@ class Trajectory(Struct, kw_only=True):
     verifier: str = ""
     reward: float | None = None
     grade_reason: str = ""
+    surplus: bool = False
     teacher: str = ""
     model: str = ""
     sampling: dict[str, Any] = {}
@@ -206,6 +230,7 @@ class Trajectory(Struct, kw_only=True):
     code_version: str = ""
     prompt: list[Message] = []
     tools: list[dict[str, Any]] = []
+    trims: list[Trim] = []
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = None
@@ -217,20 +242,38 @@ class Trajectory(Struct, kw_only=True):
         return self.outcome in {"solved", "unsolved", "unverified"}
 
     def messages(self) -> list[Message]:
-        """Every message the model saw and gave, in order, as chat completions has them."""
+        """The conversation in order, as chat completions have it, with observations whole.
+
+        It ends with the model's last reply: what came of that, no model saw, and it is in the steps. So every
+        call is answered but those of the last message, or none of them, as trainers want it.
+        """
+        replies = [at for at, step in enumerate(self.steps) if step.message is not None]
+        last = replies[-1] if replies else len(self.steps)
         messages = list(self.prompt)
-        for step in self.steps:
+        for at, step in enumerate(self.steps):
             if step.message is not None:
                 messages.append(step.message)
-            if step.observation is None:
-                continue
-            if step.tool_call_id:
-                messages.append(
-                    {"role": "tool", "tool_call_id": step.tool_call_id, "content": step.observation}
-                )
-            elif step.observation:
-                messages.append({"role": "user", "content": step.observation})
+            if at < last and (answer := _answer(step)):
+                messages.append(answer)
         return messages
+
+    def requests(self) -> list[list[Message]]:
+        """The messages of each request that got a reply, turn by turn, exactly as they were sent."""
+        requests: list[list[Message]] = []
+        messages = list(self.prompt)
+        places: dict[int | str, int] = {0: len(messages) - 1}
+        for step in self.steps:
+            if step.message is not None:
+                for trim in self.trims:
+                    if trim.turn == step.turn and trim.step_id in places:
+                        place = places[trim.step_id]
+                        messages[place] = {**messages[place], "content": trim.content}
+                requests.append(list(messages))
+                messages.append(step.echo or step.message)
+            if answer := _answer(step):
+                places[step.step_id] = len(messages)
+                messages.append(answer)
+        return requests
 
     def graded(self, grade: Grade | None) -> Trajectory:
         """This trajectory with its verdict; without a grade it is unverified, never taken as passed."""
@@ -249,6 +292,15 @@ class Trajectory(Struct, kw_only=True):
             reward=grade.reward,
             grade_reason=grade.reason,
         )
+
+
+def _answer(step: ExecutionStep) -> Message | None:
+    """The message that tells the model what came of a step; None where nothing was told."""
+    if step.observation is None:
+        return None
+    if step.tool_call_id:
+        return {"role": "tool", "tool_call_id": step.tool_call_id, "content": step.observation}
+    return {"role": "user", "content": step.observation} if step.observation else None
 
 
 class SuccessPattern(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 Two of them carry the platform's most important distinction. A `ToolError` is the agent's own failure: the
 agent sees it as an observation and may go on. An `InfrastructureError` is ours: the episode ends, is tried
-again, and never counts as a failed task.
+again, and never counts as a failed task. A `ToolUnavailable` is between the two: the agent may go on without.
 """
 
 from __future__ import annotations
@@ -58,6 +58,17 @@ class ToolError(PlatformError):
         self.error_class = error_class
 
 
+CONTEXT_LENGTH = "context_length"
+"""The `error_class` where a conversation is too long for its model, said by us or by the model's provider."""
+
+
+class ToolUnavailable(ToolError):
+    """A tool that failed by no doing of the agent's: its server is gone, it gave no answer, it is cut off.
+
+    The agent sees it and may go on by other ways. Its circuit breaker counts these and no other errors.
+    """
+
+
 class VerifierFault(PlatformError):
     """The verifier itself is at fault, its script broken or its page nowhere: no try could give a verdict."""
 
@@ -82,3 +93,10 @@ class ModelRefused(InfrastructureError):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__("system_error", message, remedy)
+
+
+class BudgetSpent(PlatformError):
+    """A limit of a round's or a user's tokens or money is reached; the call that would pass it is not made.
+
+    Nobody's fault: the episode is given up as `cancelled`, its round stops and can be gone on with later.
+    """

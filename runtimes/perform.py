@@ -9,7 +9,7 @@ import time
 import msgspec
 
 from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
-from runtimes.errors import InfrastructureError, ModelRefused, VerifierFault
+from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
 from runtimes.services import Services
 from runtimes.world import World
@@ -26,7 +26,7 @@ async def perform(
     """The graded trajectory of one sample, without secrets, which only the verdict was allowed to see.
 
     Whatever goes wrong on our side is its outcome, not an exception.
-    Only ModelRefused is raised: no further try of any task could go better.
+    Only ModelRefused and BudgetSpent are raised: no further try of any task could go better.
     """
     trajectory = Trajectory(
         task_id=task.task_id,
@@ -48,7 +48,7 @@ async def perform(
             return redactor.json(graded)
     except VerifierFault as error:
         return redactor.json(msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error)))
-    except ModelRefused:
+    except (ModelRefused, BudgetSpent):
         raise
     except InfrastructureError as error:
         fault = error

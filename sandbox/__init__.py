@@ -1,7 +1,7 @@
 """How untrusted code runs: in jails, under limits. Knows nothing of tasks, models or pipelines."""
 
 from sandbox.contracts import File, Limits, Result, Status
-from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.errors import SandboxError, SandboxUnavailable, SessionLost
 from sandbox.pool import SandboxPool
 from sandbox.profiles import Profile, profile_of
 from sandbox.session import Branch, Session, Snapshot
@@ -16,6 +16,7 @@ __all__ = [
     "SandboxPool",
     "SandboxUnavailable",
     "Session",
+    "SessionLost",
     "Snapshot",
     "Status",
     "profile_of",

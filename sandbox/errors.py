@@ -20,3 +20,7 @@ class SandboxError(Exception):
 
 class SandboxUnavailable(SandboxError):
     """No jail can be made on this machine as it is set up; a person must change something first."""
+
+
+class SessionLost(SandboxError):
+    """The slot of a session died, and its files and variables with it; the session gets another when used."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sandbox.arguments import check_text, check_words
 from sandbox.bootstrap import PROGRAM, boot_file
-from sandbox.contracts import Limits, Result
+from sandbox.contracts import File, Limits, Result
 from sandbox.errors import SandboxError
 from sandbox.inside.figures import FIGURES
 from sandbox.inside.wire import SHARED_MEMORY_FOLDER, Bounds
@@ -141,17 +141,24 @@ def put_files(workspace: Workspace, files: Mapping[str, bytes], limits: Limits) 
 
 async def with_files(result: Result, workspace: Workspace, outputs: Sequence[str]) -> Result:
     """The result with what the run left in its workspace."""
+    files, figures = await collected(workspace, outputs, MOST_FILES, MOST_FILE_BYTES)
+    return replace(result, files=files, figures=figures)
+
+
+async def collected(
+    workspace: Workspace, outputs: Sequence[str], most_files: int, most_bytes: int
+) -> tuple[tuple[File, ...], tuple[bytes, ...]]:
+    """Files and figures, as `Workspace.collect` gives them, without holding up the loop."""
     if _has_only(workspace, OWN_FOLDERS - {FIGURES}):
-        return result
+        return (), ()
     collecting = asyncio.ensure_future(
-        asyncio.to_thread(workspace.collect, outputs, FIGURES, MOST_FILES, MOST_FILE_BYTES)
+        asyncio.to_thread(workspace.collect, outputs, FIGURES, most_files, most_bytes)
     )
     try:
-        files, figures = await asyncio.shield(collecting)
+        return await asyncio.shield(collecting)
     finally:
         # A thread cannot be cancelled, and the workspace has to stay open as long as it looks there.
         await asyncio.wait([collecting])
-    return replace(result, files=files, figures=figures)
 
 
 def _has_only(workspace: Workspace, names: Set[str]) -> bool:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from sandbox.arguments import check_file, check_text
-from sandbox.contracts import Limits, Result
-from sandbox.errors import SandboxError
+from sandbox.contracts import File, Limits, Result
+from sandbox.errors import SandboxError, SessionLost
 from sandbox.output import Output
 from sandbox.runs import (
     OWN_FOLDERS,
@@ -25,6 +25,7 @@ from sandbox.runs import (
     Report,
     as_bytes,
     bounds,
+    collected,
     figures_in,
     perform,
     put_files,
@@ -182,6 +183,11 @@ class Session:
         self._interpreter: Interpreter | None = None
         self._closed = False
 
+    @property
+    def has_slot(self) -> bool:
+        """Whether there is a slot with its files; the next call gets one where there is none any more."""
+        return self._slot is not None
+
     async def run(
         self,
         *,
@@ -272,6 +278,16 @@ class Session:
             names = (await slot.runner()).workspace.listdir(path)
         return [name for name in names if name not in OWN_FOLDERS or posixpath.normpath(path) != "."]
 
+    async def files(self, *, most_files: int, most_bytes: int) -> tuple[File, ...]:
+        """What the workspace holds, sorted by path, each file with its bytes as far as `most_bytes` go.
+
+        What is left out, the note of a file tells, or of a last one of the path ".". Raises as `run` does.
+        """
+        async with self._lock, self._at_hand() as slot:
+            workspace = (await slot.runner()).workspace
+            files, _ = await collected(workspace, ("*",), most_files, most_bytes)
+        return tuple(file for file in files if file.path.partition("/")[0] not in OWN_FOLDERS)
+
     async def open(self) -> None:
         """Get the slot now rather than at the first use. Raises SandboxUnavailable."""
         async with self._lock, self._at_hand():
@@ -316,7 +332,7 @@ class Session:
             if self._closed:
                 raise SandboxError("This sandbox session was closed meanwhile.") from error
             self._pool.lost_slots += 1
-            raise SandboxError(
+            raise SessionLost(
                 f"{error} The files and variables of the session went with it.",
                 "Start over in this session: it gets a new slot with an empty workspace.",
             ) from error

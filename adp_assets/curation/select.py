@@ -23,8 +23,8 @@ class Selection:
 
 
 def select(trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec]) -> Selection:
-    """Verified successes with at least one step, renderable, each content once."""
-    funnel = {"trajectories": 0, "finished": 0, "verified success": 0, "renderable": 0}
+    """Verified successes with at least one step that are not surplus, renderable, each content once."""
+    funnel = {"trajectories": 0, "finished": 0, "verified success": 0, "not surplus": 0, "renderable": 0}
     rows: list[dict[str, Any]] = []
     for trajectory in trajectories:
         funnel["trajectories"] += 1
@@ -32,6 +32,11 @@ def select(trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec]) -> Se
         if trajectory.outcome != "solved" or not trajectory.steps:
             continue
         funnel["verified success"] += 1
+        if trajectory.surplus:
+            continue
+        funnel["not surplus"] += 1
+        if trajectory.metadata.get("refs_moved"):  # an earlier solution: its calls name refs of other pages
+            continue
         try:
             rows.append(_row(trajectory, tasks[trajectory.task_id]))
         except Untrainable:

@@ -16,6 +16,7 @@ from adp_resources.cancellation import run_stoppable
 from adp_resources.resources import ModelResource
 from adp_resources.settings import secret_redactor
 from adp_resources.settings_resource import SettingsResource
+from runtimes.llm.base import Account
 
 COLUMNS = {
     "essence_id": pl.String(),
@@ -61,11 +62,8 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         tasks = tasks_of(seed_tasks)
 
         async def run() -> Distilled:
-            chat = model.create()
-            try:
+            async with model.open(Account(round=context.partition_key, stage="distillation")) as chat:
                 return await distil(trajectories, tasks, chat, at_once=settings.get().synthesis_in_flight)
-            finally:
-                await chat.aclose()
 
         with failing_in_words(context):
             distilled = run_stoppable(run, cancelled(context))

@@ -26,6 +26,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "verifier": pl.String(),
     "reward": pl.Float64(),
     "grade_reason": pl.String(),
+    "surplus": pl.Boolean(),
     "error_type": pl.String(),
     "error_message": pl.String(),
     "steps": pl.Int64(),

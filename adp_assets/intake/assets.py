@@ -29,6 +29,13 @@ class RoundConfig(dg.Config):
     )
     types: list[str] = Field(default_factory=list, description="Task types to take; empty means all.")
     samples: int = Field(default=0, ge=0, description="Episodes a task; 0 means the setting SAMPLES.")
+    accept: int = Field(
+        default=0,
+        ge=0,
+        description="Stop when the round and those before it have so many solved trajectories; 0 runs all. "
+        "The first round of a chain says it for all.",
+    )
+    max_tasks: int = Field(default=0, ge=0, description="Tasks to take at most; 0 means ROUND_SIZE.")
     again: bool = Field(default=False, description="Also take tasks that earlier rounds have run.")
     follows: str = Field(default="", description="The round this one follows, which bounds the chain.")
     max_rounds: int = Field(default=0, ge=0, description="Rounds in the chain; 0 means MAX_ROUNDS.")
@@ -104,11 +111,12 @@ def _plan(config: RoundConfig, settings: Settings) -> Plan:
     sources = tuple(str(settings.path(name)) for name in config.task_files) if config.only_these_files else ()
     return Plan(
         samples=config.samples or settings.samples,
-        size=settings.round_size,
+        size=min(config.max_tasks or settings.round_size, settings.round_size),
         types=tuple(config.types),
         sources=sources,
         again=config.again,
         follows=config.follows or None,
         max_rounds=config.max_rounds or settings.max_rounds,
         driver=config.driver,
+        accept=config.accept or None,
     )

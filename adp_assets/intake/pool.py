@@ -61,13 +61,27 @@ class TaskPool:
 
     def pending(self, sources: Sequence[str] = (), types: Sequence[str] = ()) -> int:
         """How many tasks wait for a round: of these task files and types, or of all."""
-        query = sa.select(sa.func.count()).where(pool_tasks.c.status == "pending")
+        return self.pending_by_type(sources, types).total()
+
+    def seeds(self, sources: Sequence[str], types: Sequence[str] = ()) -> Counter[str]:
+        """How many tasks of each type somebody wrote into these files, run before or not."""
+        return self._by_type(pool_tasks.c.generation == 0, sources, types)
+
+    def pending_by_type(self, sources: Sequence[str] = (), types: Sequence[str] = ()) -> Counter[str]:
+        """How many tasks of each type wait for a round: of these task files and types, or of all."""
+        return self._by_type(pool_tasks.c.status == "pending", sources, types)
+
+    def _by_type(
+        self, which: sa.ColumnElement[bool], sources: Sequence[str], types: Sequence[str]
+    ) -> Counter[str]:
+        query = sa.select(pool_tasks.c.task_type, sa.func.count().label("tasks")).where(which)
         if sources:
             query = query.where(pool_tasks.c.source.in_(sources))
         if types:
             query = query.where(pool_tasks.c.task_type.in_(types))
         with self.database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            rows = connection.execute(query.group_by(pool_tasks.c.task_type))
+            return Counter({row.task_type: row.tasks for row in rows})
 
     def pending_seeds(self, sources: Sequence[str]) -> int:
         """How many tasks that somebody wrote into these files, or into any, wait for a round."""

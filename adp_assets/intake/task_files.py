@@ -117,6 +117,23 @@ class TaskFiles:
             report.rejects_file = self._keep_rejects(path)
         return report
 
+    def preview(self, path: Path) -> Iterator[TaskSpec]:
+        """The tasks that `read` would take in, without taking them: new ids of lines not read before."""
+        path = path.absolute()
+        seen: set[str] = set()
+        with open_task_file(path) as file:
+            place = self._place(path, file)
+            for line in read_lines(file, place.end, place.lines):
+                if not line.content.strip():
+                    continue
+                try:
+                    task = self._parse(line, path)
+                except InvalidTask:
+                    continue
+                if task.task_id not in seen and self.pool.get(task.task_id) is None:
+                    seen.add(task.task_id)
+                    yield task
+
     def _place(self, path: Path, file: BinaryIO) -> Place:
         """Where to go on; a file in which anything read before has changed starts anew."""
         with self.pool.database.read() as connection:

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from adp_assets.intake.frames import tasks_of
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.gates import Gates, Verdict
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, Proposal, proposals, propose
+from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, proposals, propose
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
@@ -25,10 +24,10 @@ from adp_resources.resources import DatabaseResource, ModelResource
 from adp_resources.settings import secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.tables import candidates as candidates_table
+from adp_resources.toolbox import toolbox_of
 from runtimes.contracts import Essence, TaskSpec
-from runtimes.llm.base import ChatModel
+from runtimes.llm.base import Account
 from runtimes.secrets import Redactor
-from runtimes.tools.registry import grants
 
 COLUMNS = {
     "task_id": pl.String(),
@@ -68,12 +67,16 @@ def mutated_tasks(
         operators(),
         values.mutations_per_essence,
     )
+    tools = toolbox_of(values, database.get()).names()
+    available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
+
+    async def run() -> list[Candidate]:
+        async with model.open(Account(round=context.partition_key, stage="mutation")) as chat:
+            return await propose(asked, chat, available, at_once=values.synthesis_in_flight)
+
     with failing_in_words(context):
-        chat = model.create()
-        at_once = values.synthesis_in_flight
-        made = run_stoppable(lambda: _propose(asked, chat, at_once), cancelled(context))
-        proposed = without_secrets(made, secret_redactor(values))
-        verdicts = accept(database.get(), context.partition_key, proposed)
+        proposed = without_secrets(run_stoppable(run, cancelled(context)), secret_redactor(values))
+        verdicts = accept(database.get(), context.partition_key, proposed, tools)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {
         name: dict(Counter("accepted" if ok else "rejected" for ok in part["accepted"]))
@@ -98,9 +101,10 @@ def without_secrets(candidates: list[Candidate], redactor: Redactor) -> list[Can
     ]
 
 
-def accept(database: Database, round: str, proposed: list[Candidate]) -> dict[str, Verdict]:
+def accept(database: Database, round: str, proposed: list[Candidate], tools: list[str]) -> dict[str, Verdict]:
     """Judge the candidates and put the accepted ones into the pool, in one transaction.
 
+    `tools` are the names that tasks may be given, of whatever type they are.
     Candidates that an earlier materialization of the round judged keep their verdict.
     """
     pool = TaskPool(database)
@@ -108,7 +112,7 @@ def accept(database: Database, round: str, proposed: list[Candidate]) -> dict[st
         verdicts = _known_verdicts(connection, round)
         new = [candidate for candidate in proposed if candidate.task_id not in verdicts]
         kinds = {candidate.proposal.parent.task_type for candidate in new}
-        gates = Gates(available_tools(kinds), {kind: pool.descriptions(kind) for kind in kinds})
+        gates = Gates(dict.fromkeys(kinds, tools), {kind: pool.descriptions(kind) for kind in kinds})
         accepted: list[TaskSpec] = []
         for candidate in new:
             if candidate.task is None:
@@ -120,20 +124,6 @@ def accept(database: Database, round: str, proposed: list[Candidate]) -> dict[st
         pool.add(connection, accepted)
         upsert(connection, candidates_table, [_record(round, c, verdicts[c.task_id]) for c in new])
     return verdicts
-
-
-def available_tools(task_types: Iterable[str]) -> dict[str, list[str]]:
-    """The tool names each task type can be given."""
-    names = list(grants())
-    return dict.fromkeys(task_types, names)
-
-
-async def _propose(asked: list[Proposal], model: ChatModel, at_once: int) -> list[Candidate]:
-    try:
-        tools = available_tools({proposal.parent.task_type for proposal in asked})
-        return await propose(asked, model, tools, at_once=at_once)
-    finally:
-        await model.aclose()
 
 
 def _known_verdicts(connection: Connection, round: str) -> dict[str, Verdict]:

@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from adp_resources.settings import secret_redactor
-from adp_service.cli import doctor, export, import_gsm8k, import_miniwob, replay, run, show, status, ui
+from adp_service.cli import (
+    dlq,
+    doctor,
+    export,
+    import_gsm8k,
+    import_miniwob,
+    replay,
+    run,
+    show,
+    status,
+    tools,
+    tools_register,
+    tools_try,
+    ui,
+)
 from adp_service.cli.output import complain
 from runtimes.errors import PlatformError
 
@@ -27,13 +41,23 @@ sources = typer.Typer(
 )
 sources.command("gsm8k")(import_gsm8k.import_gsm8k)
 sources.command("miniwob")(import_miniwob.import_miniwob)
+toolbox = typer.Typer(
+    no_args_is_help=True, help="The tools that tasks may name: native ones, skills, MCP servers."
+)
+toolbox.command("list")(tools.list_tools)
+toolbox.command("show")(tools.show_tool)
+toolbox.command("register")(tools_register.register_tool)
+toolbox.command("remove")(tools.remove_tool)
+toolbox.command("test")(tools_try.try_tool)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
 app.command("replay")(replay.replay)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
+app.add_typer(toolbox, name="tools")
 app.command("ui")(ui.ui)
 app.command("doctor")(doctor.doctor)
 

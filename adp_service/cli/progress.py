@@ -51,10 +51,13 @@ def round_progress(platform: Platform, name: str) -> Iterator[None]:
 
 
 def _state(platform: Platform, name: str) -> tuple[int | None, int, str]:
-    """Episodes to run, episodes done, and what is going on."""
+    """Episodes to run, or solved ones to accept; how many are; and what is going on."""
     planned = platform.rounds.get(name)
     if planned is None:
         return None, 0, "planning"
+    if acceptance := platform.journal.acceptance(name):
+        said = "accepted" if acceptance.missing else "essences, new tasks, dataset"
+        return acceptance.target, acceptance.accepted, said
     counts = platform.rounds.task_counts(name)
     outcomes = platform.journal.outcomes(name)
     total, done = sum(counts.values()) * planned.samples, sum(outcomes.values())

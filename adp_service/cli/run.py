@@ -9,25 +9,20 @@ import typer
 
 from adp_assets.intake.assets import read_task_files
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
-from adp_assets.rounds import Round, may_follow
+from adp_resources.acceptance import Acceptance
+from adp_service.cli.campaign import Campaign, Order
+from adp_service.cli.estimate import print_estimate
 from adp_service.cli.output import complain, console, note
-from adp_service.cli.progress import round_progress
 from adp_service.cli.summary import print_summary
-from adp_service.driver import (
-    Ran,
-    Unfinished,
-    bury_dead_runs,
-    cancel_round,
-    new_round_name,
-    run_round,
-    unfinished,
-)
+from adp_service.driver import Ran, bury_dead_runs, cancel_round, unfinished
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import choose_model
 from runtimes.registry import task_types
 
 INTERRUPTED = 130
+NOT_ALL = 3
+"""The exit code when all went well and yet not all was done: a budget was spent, or tasks ran out."""
 
 
 def run(
@@ -36,10 +31,23 @@ def run(
         typer.Argument(metavar="TASKFILE", help="Task files, one JSON object a line. Default: TASK_FILE."),
     ] = None,
     rounds: Annotated[
-        int, typer.Option("--rounds", "-n", min=1, help="Rounds in all; each runs what the one before made.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--rounds",
+            "-n",
+            min=1,
+            help="Rounds in all; each runs what the one before made. Default: 1, with --accept MAX_ROUNDS.",
+        ),
+    ] = None,
     samples: Annotated[
         int | None, typer.Option("--samples", "-k", min=1, help="Episodes a task. Default: SAMPLES.")
+    ] = None,
+    accept: Annotated[
+        int | None,
+        typer.Option("--accept", min=1, help="Go on until so many episodes were solved, and no further."),
+    ] = None,
+    max_tasks: Annotated[
+        int | None, typer.Option("--max-tasks", min=1, help="Tasks to try at most, over all rounds.")
     ] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", "-t", help="Only tasks of this type; may be repeated.")
@@ -57,12 +65,16 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Run the files' tasks anew, though earlier rounds ran them.")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only tell what it would take in tokens and money.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --estimate: as JSON.")] = False,
 ) -> None:
     """Run tasks: execute, grade, distil, mutate, export; round after round.
 
     Reads the task files into the pool, goes on with a round that was interrupted, then plans new ones. A
     finished episode is never run again. Ctrl-C, `adp cancel ROUND` and the UI stop a round at once; run
-    again to go on.
+    again to go on. Exit code 3: a budget was spent, or the tasks gave fewer solved episodes than --accept.
 
     Example: `adp run examples/tasks.jsonl --rounds 2 --samples 4 --type code`
     """
@@ -73,17 +85,38 @@ def run(
     for name in bury_dead_runs(platform):
         note(f"Round {name} was interrupted; what it finished is kept.")
     files = [path.absolute() for path in task_files or []] or _default_file(platform)
-    _report_intake(_read(platform, files))
-    campaign = _Campaign(platform, files, rounds, samples, types or [], again)
-    ran = campaign.go()
-    if not ran:
-        _nothing_to_do(platform, files, types or [])
+    order = Order(
+        files=tuple(str(path) for path in files),
+        rounds=rounds,
+        samples=samples,
+        types=tuple(types or ()),
+        again=again,
+        accept=accept,
+        max_tasks=max_tasks,
+    )
+    if estimate:
+        print_estimate(platform, order, chat, as_json=as_json)
         return
-    print_summary(platform, [each.round for each in ran], chat)
-    if failed := [each for each in ran if not each.ok]:
-        for each in failed:
-            _report_failure(each)
-        raise typer.Exit(INTERRUPTED if all(each.cancelled for each in failed) else 1)
+    _report_intake(_read(platform, files))
+    campaign = Campaign(platform, order, say=note)
+    ran = campaign.go()
+    if ran:
+        print_summary(platform, [each.round for each in ran], chat)
+    else:
+        _nothing_to_do(platform, files, types or [])
+    _end(ran, campaign.short_of_target())
+
+
+def _end(ran: list[Ran], short: Acceptance | None) -> None:
+    """Say what is not as it was asked for, and let the exit code tell it, too."""
+    for each in ran:
+        _report(each)
+    if broken := [each for each in ran if each.failure or each.cancelled]:
+        raise typer.Exit(INTERRUPTED if all(each.cancelled for each in broken) else 1)
+    if short:
+        note(f"{short.accepted} of {short.target} were accepted. Add tasks and run again to go on.")
+    if short or any(each.stopped for each in ran):
+        raise typer.Exit(NOT_ALL)
 
 
 def cancel(
@@ -96,105 +129,6 @@ def cancel(
         raise ConfigurationError(f"There is no round {round!r}.", f"The newest rounds: {known}.")
     count = cancel_round(platform, round)
     console.print(f"Asked {count} run(s) of {round} to stop." if count else f"No run of {round} is going on.")
-
-
-class _Campaign:
-    """The rounds of one command: those left unfinished, then new ones, each following the one before."""
-
-    def __init__(
-        self,
-        platform: Platform,
-        files: list[Path],
-        rounds: int,
-        samples: int | None,
-        types: list[str],
-        again: bool,
-    ) -> None:
-        self.platform = platform
-        self.files = [str(path) for path in files]
-        self.rounds = rounds
-        self.options: dict[str, Any] = {"types": types, "samples": samples or 0, "driver": "command"}
-        self.again = again
-
-    def go(self) -> list[Ran]:
-        """Run until the rounds are done, nothing is left to do, or a new one fails."""
-        ran: list[Ran] = []
-        finished: list[Round] = []
-        for left in unfinished(self.platform, set(self.files)):
-            ran.append(self._go_on(left))
-            if ran[-1].cancelled or ran[-1].refused:
-                return ran
-            if ran[-1].ok and not left.failed:
-                finished.append(left.round)
-        return ran + self._new_rounds(finished)
-
-    def _go_on(self, left: Unfinished) -> Ran:
-        name = left.round.name
-        if left.failed:
-            note(f"Going on with round {name}: {left.failed} episodes failed by no fault of theirs.")
-        else:
-            note(f"Going on with round {name}, with all its tasks: it was not finished.")
-        ran = self._one(name, {"driver": "command"})
-        if ran.failure and not ran.cancelled and not ran.refused:
-            note(f"Round {name} failed again; other work goes on.")
-        return ran
-
-    def _new_rounds(self, finished: list[Round]) -> list[Ran]:
-        """As many as are asked for beyond the `finished` ones, in the chain of the last of these."""
-        ran: list[Ran] = []
-        follows = finished[-1].name if finished else ""
-        count = self.rounds - len(finished)
-        if finished:
-            self.platform.rounds.extend(follows, finished[-1].number + count)
-        while len(ran) < count:
-            if follows and (reason := self._why_not(follows)):
-                note(f"No round follows {follows}: {reason}.")
-                break
-            if not follows:
-                if not self._has_work():
-                    break
-                self._say_if_only_made_ones_wait()
-            ran.append(self._one(new_round_name(self.platform), self._config(follows)))
-            if not ran[-1].ok:
-                break
-            follows = ran[-1].round
-        return ran
-
-    def _one(self, name: str, config: dict[str, Any]) -> Ran:
-        with round_progress(self.platform, name):
-            return run_round(self.platform, name, config)
-
-    def _config(self, follows: str) -> dict[str, Any]:
-        return self.options | {
-            "task_files": self.files,
-            "only_these_files": bool(self.files),
-            "again": self.again and not follows,
-            "follows": follows,
-            "max_rounds": self.rounds,
-        }
-
-    def _has_work(self) -> bool:
-        return self.again or self.platform.pool.pending(self.files, self.options["types"]) > 0
-
-    def _say_if_only_made_ones_wait(self) -> None:
-        waiting = self.platform.pool.pending(self.files, self.options["types"])
-        if not self.again and waiting and not self.platform.pool.pending_seeds(self.files):
-            note(
-                f"The files' own tasks have all been run; {waiting} tasks made from them wait and come now. "
-                "(--again runs the files' own anew.)"
-            )
-
-    def _why_not(self, follows: str) -> str | None:
-        planned = self.platform.rounds.get(follows)
-        if planned is None or not self.platform.settings.feedback_enabled:
-            return "FEEDBACK_ENABLED is off"
-        spent = self.platform.journal.spent(link.name for link in self.platform.rounds.chain(follows))
-        return may_follow(
-            planned,
-            pending=self.platform.pool.pending(self.files, self.options["types"]),
-            spent_usd=spent,
-            max_spend_usd=self.platform.settings.max_round_cost_usd,
-        )
 
 
 def _overrides(model: str | None, episodes: int | None) -> dict[str, Any]:
@@ -266,10 +200,12 @@ def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> N
     )
 
 
-def _report_failure(ran: Ran) -> None:
+def _report(ran: Ran) -> None:
     if ran.cancelled:
         note(f"Round {ran.round} was stopped. Run `adp run` again to go on with it.")
-        return
-    complain(
-        f"Round {ran.round} failed: {ran.failure}", "Finished work is kept: mend the cause and run again."
-    )
+    elif ran.failure:
+        complain(
+            f"Round {ran.round} failed: {ran.failure}", "Finished work is kept: mend the cause and run again."
+        )
+    elif ran.stopped:
+        note(f"Round {ran.round} stopped before all was run: {ran.stopped} Run again to go on with it.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from adp_resources.task_stats import TaskRecord
 from adp_service.cli.output import console, fields
 from adp_service.cli.trajectories import NAMES, find_trajectory
 from adp_service.platform import Platform
@@ -24,28 +26,33 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="The trajectory as JSON.")] = False,
 ) -> None:
     """Show one trajectory: thoughts, calls, observations and the verdict."""
-    found = find_trajectory(Platform({}), trajectory)
+    platform = Platform({})
+    found = find_trajectory(platform, trajectory)
     if as_json:
         typer.echo(trajectory_to_json(found))
         return
     limit = None if full else SHOWN
-    _head(found, limit)
+    _head(found, limit, None if Path(trajectory).is_file() else platform.task_stats.get(found.task_id))
     for step in found.steps:
         _step(step, limit)
     _verdict(found)
 
 
-def _head(trajectory: Trajectory, limit: int | None) -> None:
+def _head(trajectory: Trajectory, limit: int | None, record: TaskRecord | None) -> None:
     console.rule(f"[bold]{escape(trajectory.task_id)}")
     task = next((m["content"] for m in trajectory.prompt if m.get("role") == "user"), "")
-    fields(
-        {
-            "round": f"{trajectory.round or '-'}, sample {trajectory.sample}",
-            "runtime": trajectory.runtime_id,
-            "model": f"{trajectory.model} ({trajectory.teacher})",
-            "task": _short(task, limit),
-        }
-    )
+    rows = {
+        "round": f"{trajectory.round or '-'}, sample {trajectory.sample}",
+        "runtime": trajectory.runtime_id,
+        "model": f"{trajectory.model} ({trajectory.teacher})",
+        "task": _short(task, limit),
+    }
+    if record and record.pass_rate is not None:
+        rows["solved"] = (
+            f"{record.solved} of {record.verified} verified tries over all rounds "
+            f"(pass rate {record.pass_rate:.2f}, difficulty {record.difficulty:.2f})"
+        )
+    fields(rows)
 
 
 def _step(step: ExecutionStep, limit: int | None) -> None:
@@ -82,7 +89,7 @@ def _verdict(trajectory: Trajectory) -> None:
     answer = "" if trajectory.final_result is None else str(trajectory.final_result)
     rows = {
         "answer": _short(answer, SHOWN),
-        "outcome": trajectory.outcome,
+        "outcome": trajectory.outcome + (" (surplus)" if trajectory.surplus else ""),
         "verdict": f"{trajectory.verifier or 'none'}: {trajectory.grade_reason or 'not graded'}",
         "reward": "none" if trajectory.reward is None else f"{trajectory.reward:g}",
         "took": f"{trajectory.total_duration:.2f} s, "

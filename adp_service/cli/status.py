@@ -1,57 +1,116 @@
-"""`adp status`: the rounds, and what waits in the pool."""
+"""`adp status`: the rounds and what waits in the pool, or one round and its tasks."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Annotated
 
 import dagster as dg
+import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
-from adp_service.cli.output import console
-from adp_service.driver import LAST_ASSET, is_interrupted
+from adp_assets.execution.pass_at_k import mean_pass_at_k
+from adp_assets.rounds import Round
+from adp_resources.acceptance import Acceptance
+from adp_service.cli.output import console, fields
+from adp_service.driver import completed, is_interrupted
 from adp_service.platform import Platform
+from runtimes.errors import ConfigurationError
+
+MAX_TASKS = 50
 
 
-def status() -> None:
+def status(
+    round: Annotated[
+        str | None, typer.Argument(help="One round: its pass@k, and its tasks with the hardest first.")
+    ] = None,
+) -> None:
     """List every round with its outcomes and its state, and the tasks that wait in the pool.
 
     The process of an `interrupted` round is gone: `adp run` goes on with it.
     """
     platform = Platform({})
-    done = platform.instance.get_materialized_partitions(LAST_ASSET)
+    if round is not None:
+        _one_round(platform, round)
+        return
+    done = completed(platform)
+    planned = platform.rounds.all()
+    targets = {each.name: platform.journal.acceptance(each.name) for each in planned if each.accept}
+    columns = ["tasks", "episodes", "solved", "unsolved", "unverified", "infra", "pass@1", "state"]
+    if targets:
+        columns.insert(3, "accepted")
     table = Table(
         Column("round", no_wrap=True, min_width=10),  # a cut name could not be given to `adp cancel`
-        *("follows", "tasks", "episodes", "solved", "unsolved", "unverified", "infra", "state"),
+        *columns,
         box=None,  # with lines between them the columns do not fit into 80 characters
         collapse_padding=True,
         pad_edge=False,
     )
-    for planned in platform.rounds.all():
-        outcomes: Counter[str] = Counter()
-        for (_, outcome), count in platform.journal.outcomes(planned.name).items():
-            outcomes[outcome] += count
-        tasks = sum(platform.rounds.task_counts(planned.name).values())
-        table.add_row(
-            planned.name,
-            planned.follows or "",
-            str(tasks),
-            f"{sum(outcomes.values())}/{tasks * planned.samples}",
-            str(outcomes["solved"]),
-            str(outcomes["unsolved"]),
-            str(outcomes["unverified"]),
-            str(outcomes["infrastructure_error"]),
-            _state(platform.instance, planned.name, done),
-        )
+    for each in planned:
+        cells = _cells(platform, each, targets.get(each.name)) | {
+            "state": _state(platform.instance, each, done)
+        }
+        table.add_row(each.name, *(cells[name] for name in columns))
     console.print(table if table.row_count else "No round has been run yet: adp run FILE")
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
     console.print(f"Waiting in the pool: {sum(waiting.values())} tasks{f' ({kinds})' if kinds else ''}")
+    if dead := sum(platform.dead_letters.in_rounds("dead").values()):
+        console.print(f"Dead letters: {dead}, see `adp dlq list`")
 
 
-def _state(instance: dg.DagsterInstance, name: str, done: set[str]) -> str:
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": name}), limit=1)
+def _cells(platform: Platform, planned: Round, acceptance: Acceptance | None) -> dict[str, str]:
+    outcomes: Counter[str] = Counter()
+    for (_, outcome), count in platform.journal.outcomes(planned.name).items():
+        outcomes[outcome] += count
+    tasks = sum(platform.rounds.task_counts(planned.name).values())
+    means = mean_pass_at_k(platform.task_stats.within(planned.name))
+    return {
+        "tasks": str(tasks),
+        "episodes": f"{outcomes.total()}" if acceptance else f"{outcomes.total()}/{tasks * planned.samples}",
+        "solved": str(outcomes["solved"]),
+        "accepted": f"{acceptance.accepted}/{acceptance.target}" if acceptance else "",
+        "unsolved": str(outcomes["unsolved"]),
+        "unverified": str(outcomes["unverified"]),
+        "infra": str(outcomes["infrastructure_error"]),
+        "pass@1": f"{means[1]:.2f}" if means else "",
+    }
+
+
+def _one_round(platform: Platform, name: str) -> None:
+    planned = platform.rounds.get(name)
+    if planned is None:
+        known = ", ".join(each.name for each in platform.rounds.all()[-5:]) or "none"
+        raise ConfigurationError(f"There is no round {name!r}.", f"The newest rounds: {known}.")
+    console.rule(f"[bold]{escape(name)}")
+    means = mean_pass_at_k(platform.task_stats.within(name))
+    rows = {
+        "state": _state(platform.instance, planned, completed(platform)),
+        "follows": planned.follows or "no round",
+        "samples": f"{planned.samples} a task",
+        "pass@k": ", ".join(f"{value:.2f} at {k}" for k, value in means.items()) or "nothing is verified",
+    }
+    if acceptance := platform.journal.acceptance(name):
+        rows["accepted"] = f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"
+    if reason := platform.journal.given_up(name):
+        rows["stopped"] = reason
+    fields(rows)
+    table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False, title_justify="left")
+    records = platform.task_stats.of_round(name)
+    for record in records[:MAX_TASKS]:
+        rates = ("" if rate is None else f"{rate:.2f}" for rate in (record.pass_rate, record.difficulty))
+        table.add_row(escape(record.task_id), f"{record.solved}/{record.verified}", *rates)
+    console.print("\nIts tasks over all rounds, the hardest first:")
+    console.print(table)
+    if len(records) > MAX_TASKS:
+        console.print(f"... and {len(records) - MAX_TASKS} more")
+
+
+def _state(instance: dg.DagsterInstance, planned: Round, done: set[str]) -> str:
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": planned.name}), limit=1)
     if not runs:
-        return "complete" if name in done else "planned"
+        return "complete" if planned.name in done else "planned"
     if runs[0].is_success:
-        return "complete" if name in done else "partial"
+        return "complete" if planned.name in done else "partial"
     return "interrupted" if is_interrupted(runs[0]) else runs[0].status.value.lower()

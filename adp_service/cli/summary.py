@@ -8,11 +8,17 @@ from pathlib import Path
 import polars as pl
 from rich.panel import Panel
 
+from adp_assets.execution.pass_at_k import mean_pass_at_k
+from adp_resources.acceptance import Acceptance
 from adp_resources.journal import End
+from adp_resources.task_stats import TaskRecord
+from adp_resources.usage import Taken
 from adp_service.cli.output import console, fields, shown_path
 from adp_service.platform import Platform
 from runtimes.agent import OUT_OF_STEPS, OUT_OF_TIME
 from runtimes.llm.base import ChatModel
+from runtimes.llm.ledger import Spent
+from runtimes.llm.providers import BUILTIN
 
 TEACHER = (
     "No LLM is configured, so the BUILT-IN TEACHER acted: a scripted policy that solves the families of "
@@ -26,34 +32,67 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
     outcomes: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     unverified: Counter[str] = Counter()
-    tokens, tasks = 0, 0
+    records: list[TaskRecord] = []
     for name in rounds:
         for (_, outcome), count in platform.journal.outcomes(name).items():
             outcomes[outcome] += count
         failed.update(map(_why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
         unverified.update(map(_why, platform.journal.ends(name, "unverified")))
-        tokens += platform.journal.cost(name)[0]
-        tasks += sum(platform.rounds.task_counts(name).values())
+        records += platform.task_stats.within(name)
+    episodes, tasks = platform.journal.tried(rounds)
     assets = platform.settings.output / "assets"
     console.rule(f"[bold]{', '.join(rounds)}")
     fields(
         {
-            "tasks": f"{tasks} ({sum(outcomes.values())} episodes)",
+            "tasks": f"{tasks} ({episodes} episodes)",
             "solved": str(outcomes["solved"]),
+            **_accepted(platform.journal.acceptance(rounds[-1])),
             "failed": _counted(failed),
             "unverified": _counted(unverified),
+            **_rates(records),
+            **_dead(platform.dead_letters.in_rounds("dead"), rounds),
             "essences": str(_rows(assets / "essences", rounds)),
-            "new tasks": _accepted(assets / "mutated_tasks", rounds),
+            "new tasks": _new_tasks(assets / "mutated_tasks", rounds),
             "dataset rows": str(_rows(assets / "training_dataset", rounds)),
-            "tokens": f"{tokens:,}" + (" (estimated)" if chat.provider == "builtin" else ""),
+            **_spent(platform.usage.by_stage(rounds), chat),
             "model": f"{chat.model} ({chat.provider})",
             "datasets": ", ".join(map(shown_path, _datasets(platform, rounds))) or "none",
             "trajectories": shown_path(platform.settings.output / "trajectories"),
             "the UI": "adp ui   (make ui), then http://127.0.0.1:3000",
         }
     )
-    if chat.provider == "builtin":
+    if chat.provider == BUILTIN:
         console.print(Panel(TEACHER, border_style="yellow", title="built-in teacher"), soft_wrap=False)
+
+
+def _accepted(acceptance: Acceptance | None) -> dict[str, str]:
+    if acceptance is None:
+        return {}
+    return {"accepted": f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"}
+
+
+def _spent(taken: list[Taken], chat: ChatModel) -> dict[str, str]:
+    """The tokens that were paid, stage by stage, and the money; what came from a cache is in neither."""
+    total = sum((each.spent for each in taken), start=Spent())
+    stages: Counter[str] = Counter()
+    for each in taken:
+        stages[each.stage] += each.spent.tokens
+    parts = ", ".join(f"{stage} {tokens:,}" for stage, tokens in stages.most_common())
+    tokens = f"{total.tokens:,}" + (f" ({parts})" if len(stages) > 1 else "")
+    if chat.provider == BUILTIN:
+        return {"tokens": f"{tokens}, estimated"}
+    cost = "unknown" if total.cost_usd is None else f"{total.cost_usd:.4f} US dollars"
+    return {"tokens": tokens, "cost": cost}
+
+
+def _rates(records: list[TaskRecord]) -> dict[str, str]:
+    means = mean_pass_at_k(records)
+    return {"pass@k": ", ".join(f"{value:.2f} at {k}" for k, value in means.items())} if means else {}
+
+
+def _dead(waiting: dict[str, int], rounds: list[str]) -> dict[str, str]:
+    count = sum(waiting.get(name, 0) for name in rounds)
+    return {"dead letters": f"{count}, see `adp dlq list`"} if count else {}
 
 
 def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
@@ -86,7 +125,7 @@ def _rows(folder: Path, rounds: list[str]) -> int:
     return sum(_frame(folder, name).height for name in rounds)
 
 
-def _accepted(folder: Path, rounds: list[str]) -> str:
+def _new_tasks(folder: Path, rounds: list[str]) -> str:
     frames = [frame for name in rounds if (frame := _frame(folder, name)).height]
     accepted = sum(int(frame["accepted"].sum()) for frame in frames)
     return f"{accepted} of {sum(frame.height for frame in frames)} proposed"

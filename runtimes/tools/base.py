@@ -5,52 +5,68 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from runtimes.contracts import ActionType, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.allowance import Allowance
+from runtimes.tools.permissions import Permission
+from runtimes.tools.workspace import Workspace
 from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
     from runtimes.llm.base import ChatModel
     from runtimes.services import Services
     from runtimes.web.page.page import WebPage
-    from sandbox import Session
 
+
+class Closable(Protocol):
+    """What can be kept for an episode and closed with it."""
+
+    async def aclose(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Closable)
 
 MAX_DEATHS = 3
 """Browsers an episode may lose before it ends: a page that kills each would go on for ever."""
 
 
-@dataclass
 class Workbench:
-    """What one episode works with: a sandbox session and a browser page, each opened when first needed.
+    """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
-    Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
+    `model` is the episode's view of the model, that of `services` where none is given. Use it as an async
+    context manager; leaving it closes what was opened, also after a cancellation.
     """
 
-    task: TaskSpec
-    services: Services
-    _session_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _page_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _opening: asyncio.Task[Session] | None = None
-    _page: WebPage | None = None
-    _checkpoint: Checkpoint | None = None
-    _deaths: int = 0
-
-    @property
-    def model(self) -> ChatModel:
-        """The model behind the agent."""
-        return self.services.model
+    def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
+        self.task = task
+        self.services = services
+        self.model = model or services.model
+        self._session_stack = AsyncExitStack()
+        self._page_stack = AsyncExitStack()
+        self._kept_stack = AsyncExitStack()
+        self._kept: dict[str, Any] = {}
+        self._opening: asyncio.Task[Workspace] | None = None
+        self._page: WebPage | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._deaths = 0
 
     async def __aenter__(self) -> Workbench:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        async with self._page_stack:
+        async with self._page_stack, self._kept_stack:
             await self.close_session()
+
+    def kept(self, key: str, make: Callable[[], Kept]) -> Kept:
+        """What a tool keeps from call to call: made when first asked for, closed with the episode."""
+        if key not in self._kept:
+            self._kept[key] = made = make()
+            self._kept_stack.push_async_callback(made.aclose)
+        found: Kept = self._kept[key]
+        return found
 
     async def close_session(self) -> None:
         """Give the sandbox back, before the page; safe to call twice."""
@@ -65,8 +81,8 @@ class Workbench:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open_session())
 
-    async def session(self) -> Session:
-        """The episode's sandbox: its files last from step to step and are gone with the episode.
+    async def session(self) -> Workspace:
+        """The episode's sandbox: files and variables last from step to step and are gone with the episode.
 
         Raises ToolError for constraints of the task that cannot be read.
         """
@@ -74,11 +90,11 @@ class Workbench:
         assert self._opening is not None
         return await self._opening
 
-    async def _open_session(self) -> Session:
+    async def _open_session(self) -> Workspace:
         allowance = Allowance.of_task(self.task, self.services.limits)
         opening = self.services.sandboxes.session(limits=allowance.limits, hosts=allowance.hosts)
         try:
-            return await self._session_stack.enter_async_context(opening)
+            return Workspace(await self._session_stack.enter_async_context(opening))
         except ValueError as error:
             # Tried again, it would ask for as much of this machine.
             raise ToolError("system_error", f"The task's constraints.limits: {error}") from error
@@ -154,8 +170,10 @@ class Tool:
     """One thing an agent can call.
 
     `function` gets the workbench and the call's arguments by name, and returns the observation. It raises
-    ToolError for what the agent did wrong, InfrastructureError for what we did.
-    `parameters` is the JSON schema of the arguments, an object schema.
+    ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
+    for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
+    `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
+    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -163,6 +181,9 @@ class Tool:
     parameters: dict[str, Any]
     action_type: ActionType
     function: ToolFunction
+    permission: Permission = "user"
+    timeout: float = 0.0
+    circuit: str = ""
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""

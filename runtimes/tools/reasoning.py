@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from runtimes.errors import ToolUnavailable
 from runtimes.tools.base import COMPLETE_TASK, Tool, Workbench, parameters
+from runtimes.tools.shown import shortened
 
 
 async def reason(bench: Workbench, question: str) -> str:
@@ -13,7 +15,10 @@ async def reason(bench: Workbench, question: str) -> str:
             {"role": "user", "content": question},
         ]
     )
-    return str(reply.message.get("content") or "")
+    content = reply.message.get("content")
+    if not isinstance(content, str) or not content.strip():
+        raise ToolUnavailable("runtime_error", "The model gave an empty reply.", "Ask otherwise.")
+    return shortened(content)
 
 
 async def complete(bench: Workbench, answer: str) -> str:
@@ -24,7 +29,9 @@ async def complete(bench: Workbench, answer: str) -> str:
 LLM_REASONING = Tool(
     name="llm_reasoning",
     description="Think a question through apart from the task: a fresh call of the model, without tools.",
-    parameters=parameters(question={"type": "string", "description": "The question, with all it needs."}),
+    parameters=parameters(
+        question={"type": "string", "minLength": 1, "description": "The question, with all it needs."}
+    ),
     action_type="tool_call",
     function=reason,
 )

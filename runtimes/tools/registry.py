@@ -1,12 +1,15 @@
-"""Which tools a name in `expected_tools` grants. Users add theirs with the entry point group `adp.tools`."""
+"""The native tools: what a name in `expected_tools` grants without anything being registered.
+
+Users add theirs with the entry point group `adp.tools`. Skills and MCP servers come with the toolbox.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from runtimes import plugins
 from runtimes.tools.base import COMPLETE_TASK, Tool
-from runtimes.tools.code import FILE_OPERATIONS, PYTHON_EXECUTOR, SHELL_EXECUTOR
+from runtimes.tools.code import PYTHON_EXECUTOR, SHELL_EXECUTOR
+from runtimes.tools.data_analysis import DATA_ANALYSIS
+from runtimes.tools.files import FILE_OPERATIONS
 from runtimes.tools.page_actions import PAGE_ACTIONS
 from runtimes.tools.reasoning import COMPLETE, LLM_REASONING
 from runtimes.tools.web_search import WEB_SEARCH
@@ -18,13 +21,14 @@ _NAVIGATION = {
 }
 _FORMS = {
     *("click", "double_click", "fill", "fill_and_submit", "type", "press", "select", "check", "upload"),
-    *("drag", "scroll", "wait_for"),
+    *("drag", "scroll", "wait_for", "tabs"),
 }
 
 BUILT_IN: dict[str, tuple[Tool, ...]] = {
     "python_executor": (PYTHON_EXECUTOR,),
     "shell_executor": (SHELL_EXECUTOR,),
     "file_operations": (FILE_OPERATIONS,),
+    "data_analysis": (DATA_ANALYSIS,),
     "browser": PAGE_ACTIONS,
     "web_navigation": tuple(tool for tool in PAGE_ACTIONS if tool.name in _NAVIGATION),
     "form_filling": tuple(tool for tool in PAGE_ACTIONS if tool.name in _FORMS),
@@ -35,21 +39,5 @@ BUILT_IN: dict[str, tuple[Tool, ...]] = {
 
 
 def grants() -> dict[str, tuple[Tool, ...]]:
-    """Every name that can be granted here and the tools it stands for."""
+    """Every name of a native tool and the tools it stands for."""
     return {**BUILT_IN, **{name: tuple(tools) for name, tools in plugins.load(GROUP).items()}}
-
-
-def toolset(expected: Iterable[str], default: Iterable[str]) -> tuple[list[Tool], list[str]]:
-    """The tools an agent gets, and the names nothing here stands for.
-
-    `default` is what its runtime grants where the task names none. `complete_task` is always among them.
-    """
-    available = grants()
-    tools: dict[str, Tool] = {}
-    missing: list[str] = []
-    for name in [*(list(expected) or default), COMPLETE_TASK]:
-        if name not in available:
-            missing.append(name)
-        for tool in available.get(name, ()):
-            tools[tool.name] = tool
-    return list(tools.values()), missing

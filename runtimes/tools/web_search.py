@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runtimes.errors import ToolError
+from runtimes.errors import ToolUnavailable
 from runtimes.tools.base import Tool, Workbench, parameters
 
 TIMEOUT_SECONDS = 15.0
@@ -21,10 +21,10 @@ _RETRY = "Try again later, or go to an address you know."
 
 
 async def web_search(bench: Workbench, query: str) -> str:
-    """Title, address and snippet of each result. Raises ToolError where there is no answer to read."""
+    """Title, address and snippet of each result. Raises ToolUnavailable where there is no answer to read."""
     endpoint = bench.services.search_url
     if not endpoint:
-        raise ToolError(
+        raise ToolUnavailable(
             "system_error",
             "There is no search here: the setting SEARCH_URL names no endpoint.",
             "Go to an address you know.",
@@ -43,16 +43,16 @@ async def _answer(endpoint: str, query: str) -> bytes:
         ):
             if response.status != 200:
                 hint = " Its settings must allow the format json." if response.status == 403 else ""
-                raise ToolError(
+                raise ToolUnavailable(
                     "network_error", f"The search answered with HTTP {response.status}.{hint}", _RETRY
                 )
             return await _whole(response.content)
     except TimeoutError as error:
-        raise ToolError(
+        raise ToolUnavailable(
             "timeout", f"The search gave no answer within {TIMEOUT_SECONDS:g} s.", _RETRY
         ) from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise ToolError("network_error", f"The search failed: {error}.", _RETRY) from error
+        raise ToolUnavailable("network_error", f"The search failed: {error}.", _RETRY) from error
 
 
 async def _whole(content: Any) -> bytes:
@@ -60,17 +60,17 @@ async def _whole(content: Any) -> bytes:
     async for chunk in content.iter_chunked(65_536):
         answer += chunk
         if len(answer) > _MAX_BYTES:
-            raise ToolError("network_error", "The search's answer is too large.", _RETRY)
+            raise ToolUnavailable("network_error", "The search's answer is too large.", _RETRY)
     return answer
 
 
 def results(answer: bytes, query: str) -> str:
-    """An answer in SearXNG's JSON as lines. Raises ToolError where it is none."""
+    """An answer in SearXNG's JSON as lines. Raises ToolUnavailable where it is none."""
     try:
         found = msgspec.json.decode(answer)["results"]
         entries = [_entry(result) for result in found[:MAX_RESULTS]]
     except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise ToolError(
+        raise ToolUnavailable(
             "network_error", "The search's answer is not SearXNG's JSON.", "SEARCH_URL names another service."
         ) from error
     return "\n\n".join(entries) or f"Nothing was found for {query!r}."

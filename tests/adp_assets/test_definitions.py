@@ -40,6 +40,7 @@ STAGES = {
     "code_trajectories": {"seed_tasks"},
     "web_trajectories": {"seed_tasks"},
     "reasoning_trajectories": {"seed_tasks"},
+    "dead_letters": {"code_trajectories", "web_trajectories", "reasoning_trajectories"},
     "essences": {"seed_tasks", "code_trajectories", "web_trajectories", "reasoning_trajectories"},
     "mutated_tasks": {"seed_tasks", "essences"},
     "training_dataset": {"seed_tasks", "code_trajectories", "web_trajectories", "reasoning_trajectories"},
@@ -67,7 +68,7 @@ def test_every_asset_has_a_description_a_group_kinds_and_an_owner(defs: dg.Defin
         assert spec.group_name not in {None, "default"}
         assert "parquet" in spec.kinds
         assert list(spec.owners) == OWNERS
-        assert spec.partitions_def is not None
+        assert (spec.partitions_def is None) == (spec.key.to_user_string() == "dead_letters")
 
 
 def test_each_task_types_trajectories_wait_for_a_pool_of_their_own(defs: dg.Definitions) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adp_assets.intake.pool import TaskPool
-from adp_assets.mutation.assets import accept, available_tools
+from adp_assets.mutation.assets import accept
 from adp_assets.mutation.gates import NEAR_COPY, Gates, jaccard, shingles
 from adp_assets.mutation.operators import PARAMETER
 from adp_assets.mutation.propose import Candidate, Proposal
@@ -116,6 +116,7 @@ def test_accepted_candidates_are_in_the_pool_and_the_others_are_not(pool: TaskPo
             candidate("copy", task("copy", description=KNOWN)),
             candidate("silent", None, "the model gave no JSON"),
         ],
+        ["python_executor"],
     )
     assert {name: (v.accepted, v.gate) for name, v in verdicts.items()} == {
         "good": (True, "novelty"),
@@ -128,12 +129,6 @@ def test_accepted_candidates_are_in_the_pool_and_the_others_are_not(pool: TaskPo
 
 def test_judging_the_same_candidates_again_keeps_their_verdicts(pool: TaskPool) -> None:
     good = candidate("good", task("good", description=KNOWN))
-    first = accept(pool.database, "r1", [good])
-    assert accept(pool.database, "r1", [good]) == first
+    first = accept(pool.database, "r1", [good], [])
+    assert accept(pool.database, "r1", [good], []) == first
     assert pool.pending() == 1
-
-
-def test_every_type_can_be_given_the_tools_that_are_registered() -> None:
-    tools = available_tools(["code", "web"])
-    assert {"python_executor", "browser", "complete_task"} <= set(tools["code"])
-    assert tools.keys() == {"code", "web"}

@@ -7,82 +7,21 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from adp_resources.cancellation import RoundCancelled
-from adp_resources.fanout import MAX_FAILURES_IN_A_ROW, LocalFanOut, Work
+from adp_resources.fanout import MAX_FAILURES_IN_A_ROW
 from adp_resources.journal import Journal
-from runtimes.contracts import Message, TaskSpec, Verifier
-from runtimes.errors import ConfigurationError, InfrastructureError, ModelRefused, ModelUnavailable
-from runtimes.llm.base import Reply, Sampling
-from runtimes.llm.retry import RetryPolicy
-from runtimes.services import Services
-from runtimes.web.browser.pool import BrowserPool
-from sandbox import SandboxPool
-from tests.runtimes.scripted import finishes
-
-QUICK = RetryPolicy(tries=3, initial_seconds=0.001)
-
-
-class Scene:
-    """What a model does with each task, and what it saw: tries by task, and episodes in flight."""
-
-    provider = "scripted"
-    model = "script-1"
-
-    def __init__(self, act: Callable[[str, int], Any] = lambda task, attempt: None) -> None:
-        self.act = act
-        self.tries: Counter[str] = Counter()
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self.closed = False
-
-    async def complete(self, messages: list[Message], **options: Any) -> Reply:
-        task = str(messages[1]["content"])
-        self.tries[task] += 1
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await asyncio.sleep(0)
-            done = self.act(task, self.tries[task])
-            if done is not None:
-                await done
-            return Reply(message=finishes("42"))
-        finally:
-            self.in_flight -= 1
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-    def engine(self, journal: Journal, episodes: int = 4) -> LocalFanOut:
-        def services() -> Services:
-            return Services(self, SandboxPool(slots=2), BrowserPool())
-
-        return LocalFanOut(services, journal, episodes, QUICK)
-
-
-def work(*names: str, samples: int = 1) -> list[Work]:
-    tasks = [
-        TaskSpec(
-            task_id=name,
-            task_type="reasoning",
-            description=name,
-            verifier=Verifier("numeric", {"expected": 42}),
-        )
-        for name in names
-    ]
-    return [(task, sample) for task in tasks for sample in range(samples)]
-
-
-def many(count: int) -> list[Work]:
-    return work(*(f"t-{number:02}" for number in range(count)))
-
-
-def never() -> bool:
-    return False
+from runtimes.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InfrastructureError,
+    ModelRefused,
+    ModelUnavailable,
+)
+from runtimes.llm.base import Sampling
+from tests.adp_resources.scenes import Scene, many, never, work
 
 
 def outcomes(journal: Journal) -> dict[str, str]:
@@ -188,6 +127,29 @@ def test_a_journal_that_cannot_be_written_stops_the_round(journal: Journal) -> N
     journal.trajectories.write_text("a file in place of the folder")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         Scene().engine(journal).run("r", "reasoning", many(3), never)
+
+
+def test_a_spent_budget_lets_nothing_begin_and_gives_up_what_asks_for_more(journal: Journal) -> None:
+    def act(task: str, attempt: int) -> None:
+        if task >= "t-05":
+            raise BudgetSpent("Round r stops: 5 of 5 tokens are spent.", "Raise the limit.")
+
+    scene = Scene(act)
+    why = scene.engine(journal, episodes=3).run("r", "reasoning", many(40), never)
+    assert why == "Round r stops: 5 of 5 tokens are spent. Raise the limit."
+    assert scene.closed
+    ended = Counter(outcomes(journal).values())
+    assert ended["solved"] == 5
+    assert 1 <= ended["cancelled"] <= 3
+    assert ended.total() == len(scene.tries) < 40
+    assert journal.given_up("r") == why
+    assert len(journal.finished("r", "reasoning")) == 5
+    left = [each for each in many(40) if (each[0].task_id, 0) not in journal.finished("r", "reasoning")]
+
+    assert Scene().engine(journal).run("r", "reasoning", left, never) == ""
+
+    assert set(outcomes(journal).values()) == {"solved"}
+    assert journal.given_up("r") == ""
 
 
 def hanging_after(count: int) -> tuple[Scene, threading.Event]:

@@ -132,10 +132,10 @@ def test_ids_are_found_by_a_part_of_them_taken_literally(journal: Journal) -> No
     assert journal.task_ids_like("%") == []
 
 
-def test_a_round_is_counted_by_outcome_failure_and_cost(journal: Journal) -> None:
-    journal.write(trajectory("a", outcome="solved", prompt_tokens=10, completion_tokens=5, cost_usd=0.25))
-    journal.write(trajectory("b", prompt_tokens=1))
-    journal.write(trajectory("c", error_type="timeout", cost_usd=0.5))
+def test_a_round_is_counted_by_outcome_and_failure(journal: Journal) -> None:
+    journal.write(trajectory("a", outcome="solved"))
+    journal.write(trajectory("b"))
+    journal.write(trajectory("c", error_type="timeout"))
     journal.write(
         trajectory("d", outcome="infrastructure_error", error_type="network_error", task_type="web")
     )
@@ -145,8 +145,6 @@ def test_a_round_is_counted_by_outcome_failure_and_cost(journal: Journal) -> Non
     ends = journal.ends("r1", "unsolved", "infrastructure_error")
     assert Counter(end.error_type for end in ends) == Counter({None: 1, "timeout": 1, "network_error": 1})
     assert list(journal.ends("r2", "unsolved")) == []
-    assert journal.cost("r1") == (16, 0.75)
-    assert journal.cost("unknown") == (0, None)
     (interval, *_) = journal.intervals("r1")
     assert interval.ended_at > interval.started_at == 100.0
 

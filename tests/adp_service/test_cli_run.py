@@ -150,25 +150,33 @@ def test_status_and_show_tell_of_the_round(
     assert "numeric: the answer's number is the expected one" in shown
 
 
-def test_a_second_run_repeats_what_failed_by_our_fault_and_a_third_has_nothing_to_do(done: Campaign) -> None:
+def test_what_failed_by_our_fault_is_a_dead_letter_until_a_person_puts_it_back(done: Campaign) -> None:
     before = done.trajectories()
     failed = {question for question, t in before.items() if t.outcome == "infrastructure_error"}
     problems = WORD_PROBLEMS if done.count == 8 else GSM8K
     with llm_server("gsm8k", answers=problems, mix="right=1") as server:
         project(done.folder, VLLM_URL=server.url)
+        left_alone = adp(done.folder, "run", "tasks.jsonl")
+        assert server.stats()["replies"] == {}
+        listed = adp(done.folder, "dlq", "list")
+        put_back = adp(done.folder, "dlq", "retry", "--all")
         again = adp(done.folder, "run", "tasks.jsonl")
         asked = server.stats()
         last = adp(done.folder, "run", "tasks.jsonl")
         of_a_type = adp(done.folder, "run", "tasks.jsonl", "--type", "web")
         assert server.stats() == asked
+    assert f"dead letters  {len(failed)}, see `adp dlq list`" in done.ran.output
+    assert listed.output.count("round-0001/") == len(failed)
+    assert f"{len(failed)} put back" in put_back.output
     assert again.code == 0, again.said
-    assert f"Going on with round round-0001: {len(failed)} episodes failed by no fault" in again.said
+    assert f"Going on with round round-0001: {len(failed)} dead letters are tried again." in again.said
     after = done.trajectories()
     assert {after[question].outcome for question in failed} == {"solved"}
     assert {q: t for q, t in after.items() if q not in failed} == {
         q: t for q, t in before.items() if q not in failed
     }
-    for ended in (last, of_a_type):
+    assert "No dead letters." in adp(done.folder, "dlq", "list", "--all").output
+    for ended in (left_alone, last, of_a_type):
         assert ended.code == 0, ended.said
         assert f"Nothing to do: all {done.count} tasks" in ended.output
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from runtimes.agent import NUDGE
+from runtimes.agent import CUT_OFF, EMPTY, NOT_CARRIED_OUT
 from runtimes.builtin import CodeRuntime, sample_seed
 from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json, trajectory_to_json
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
+from runtimes.llm.base import Reply
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
@@ -78,6 +80,9 @@ async def test_files_last_from_call_to_call_and_not_from_episode_to_episode() ->
         (call("python_executor", {"code": "1", "shell": True}), "shell"),
         (call("python_executor", [1]), "not of type 'object'"),
         ({"id": "c1", "type": "function", "function": None}, "no tool 'None'"),
+        (call("python_executor", {"code": "x" * (1 << 20)}), "Send at most 262144"),
+        (call("python_executor", {"code": ["x" * 100_000]}), "is not of type 'string'"),
+        (call("x" * 100_000), "no tool 'xxx"),
     ],
 )
 async def test_a_call_that_cannot_be_carried_out_is_told_to_the_agent_which_goes_on(
@@ -85,6 +90,7 @@ async def test_a_call_that_cannot_be_carried_out_is_told_to_the_agent_which_goes
 ) -> None:
     trajectory, model = await episode(says(None, bad), finishes("mended"))
     assert told in last_tool_message(model)
+    assert len(last_tool_message(model)) < 1000
     assert trajectory.final_result == "mended"
     assert error_types(trajectory) == ["runtime_error", None]
     assert trajectory.error_type is None
@@ -129,16 +135,41 @@ async def test_plain_text_is_a_final_answer() -> None:
 
 async def test_an_empty_reply_is_nudged_and_two_in_a_row_end_the_episode() -> None:
     trajectory, model = await episode(says(""), says(None), finishes())
-    assert model.requests[1][-1] == {"role": "user", "content": NUDGE}
+    assert model.requests[1][-1] == {"role": "user", "content": EMPTY}
     assert len(model.requests) == 2
     assert trajectory.error_type == "runtime_error"
-    assert "empty" in str(trajectory.error_message)
+    assert "Your reply was empty" in str(trajectory.error_message)
+    assert trajectory.metadata["ended_by"] == "unusable_replies"
     assert trajectory.finished
 
 
 async def test_an_empty_reply_that_is_followed_by_a_call_costs_nothing() -> None:
     trajectory, _ = await episode(says(""), runs("1"), says("  "), finishes("done"))
     assert trajectory.final_result == "done"
+
+
+async def test_text_that_was_cut_off_is_no_answer() -> None:
+    model = CutOffModel(says("The answer is, to begin with"), says("After all, 42."))
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert model.requests[1][-1] == {"role": "user", "content": CUT_OFF}
+    assert trajectory.final_result == "After all, 42."
+
+
+async def test_a_call_beside_text_that_was_cut_off_is_carried_out_where_it_is_whole() -> None:
+    model = CutOffModel(runs("print(42)"), finishes("42"))
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert error_types(trajectory) == [None, None]
+
+
+class CutOffModel(ScriptedModel):
+    """Its first reply reached the limit of its length."""
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        reply = await super().complete(messages, **options)
+        reason = "length" if len(self.requests) == 1 else "stop"
+        return msgspec.structs.replace(reply, finish_reason=reason)
 
 
 async def test_an_agent_out_of_steps_ends_without_an_answer() -> None:
@@ -216,16 +247,8 @@ async def test_the_model_sees_neither_verifier_nor_lineage() -> None:
     assert "secret" not in str(model.requests)
 
 
-async def seen_and_given(*turns: Any, **fields: Any) -> tuple[list[Message], list[Message]]:
-    """What the trajectory says was said, and what the model recorded, its last reply included."""
-    trajectory, model = await episode(*turns, task=code_task(**fields))
-    assert len(model.requests) == len({step.turn for step in trajectory.steps})
-    rebuilt = trajectory_from_json(trajectory_to_json(trajectory)).messages()
-    return rebuilt, [*model.requests[-1], turns[-1]]
-
-
-async def test_messages_rebuild_what_the_model_was_sent_with_every_kind_of_turn() -> None:
-    rebuilt, sent = await seen_and_given(
+async def test_requests_rebuild_what_the_model_was_sent_with_every_kind_of_turn() -> None:
+    trajectory, model = await episode(
         says("", reasoning_content="Let me think.", thought_signature={"opaque": "AbC="}),
         says("Two at once.", call("python_executor", {"code": "print(1)"}, "a"), call("magic", {}, "b")),
         says(None, {"type": "function", "function": {"name": "python_executor", "arguments": "{"}}),
@@ -233,16 +256,16 @@ async def test_messages_rebuild_what_the_model_was_sent_with_every_kind_of_turn(
         runs("print('x' * 100_000)"),
         says(None, call("file_operations", {"operation": "list"}), finishes("yes")["tool_calls"][0]),
     )
-    assert rebuilt[:-1] == sent, "the one message more answers the call beside complete_task"
-    assert rebuilt[-1] == {"role": "tool", "tool_call_id": "c1", "content": "(empty)"}
+    assert len(model.requests) == 6
+    assert trajectory_from_json(trajectory_to_json(trajectory)).requests() == model.requests
 
 
 async def test_messages_of_an_episode_end_with_the_models_last_word() -> None:
-    for last in (finishes("42"), says("42")):
-        rebuilt, sent = await seen_and_given(runs("print(42)"), last)
-        assert rebuilt == sent
-    rebuilt, sent = await seen_and_given(says(""), says(""))
-    assert rebuilt == sent
+    beside = says(None, call("file_operations", {"operation": "list"}), *finishes()["tool_calls"])
+    for last in (finishes("42"), says("42"), beside):
+        trajectory, model = await episode(runs("print(42)"), last)
+        rebuilt = trajectory_from_json(trajectory_to_json(trajectory)).messages()
+        assert rebuilt == [*model.requests[-1], last]
 
 
 async def test_unknown_message_keys_go_back_to_the_model_unchanged() -> None:
@@ -339,11 +362,18 @@ async def test_a_tool_that_breaks_on_our_side_ends_the_episode() -> None:
     assert error_types(trajectory) == ["system_error"]
 
 
-async def test_steps_are_counted_also_within_one_reply() -> None:
-    many = says(None, *(call("python_executor", {"code": "1"}, f"c{n}") for n in range(5)))
+async def test_calls_that_the_episodes_end_came_before_are_steps_that_were_not_carried_out() -> None:
+    many = says(None, *(call("python_executor", {"code": str(n)}, f"c{n}") for n in range(5)))
     trajectory, model = await episode(many, task=code_task(max_steps=3))
-    assert len(trajectory.steps) == 3
     assert len(model.requests) == 1
+    assert trajectory.metadata["total_steps"] == 3
+    assert [step.observation is not None for step in trajectory.steps] == [True] * 3 + [False] * 2
+    assert [step.tool_call_id for step in trajectory.steps] == ["c0", "c1", "c2", "c3", "c4"]
+    assert {step.error_message for step in trajectory.steps[3:]} == {NOT_CARRIED_OUT}
+    early = says(None, *finishes("1")["tool_calls"], call("python_executor", {"code": "1"}, "late"))
+    trajectory, _ = await episode(early)
+    assert [step.success for step in trajectory.steps] == [True, False]
+    assert (trajectory.final_result, trajectory.metadata["ended_by"]) == ("1", "answer")
 
 
 async def test_an_episode_that_did_not_come_to_its_end_is_unsolved_whatever_its_verifier_says() -> None:

@@ -15,6 +15,7 @@ from runtimes.contracts import (
     Lineage,
     TaskSpec,
     Trajectory,
+    Trim,
     Verifier,
     check_task_id,
     task_from_json,
@@ -215,6 +216,59 @@ def test_reading_what_was_written_gives_the_same_trajectory() -> None:
 
 def test_trajectories_are_written_as_utf_8_and_not_escaped() -> None:
     assert "商店".encode() in trajectory_to_json(trajectory_from_json(json.dumps(FOREIGN)))
+
+
+def acted(number: int, observation: str | None, **fields: Any) -> ExecutionStep:
+    """A step of a turn of its own, unless `fields` say otherwise."""
+    said = {"role": "assistant", "content": f"turn {number}"}
+    given = {"turn": number - 1, "message": said, "tool_call_id": f"c{number}", **fields}
+    return ExecutionStep(
+        step_id=number, action_type="tool_call", observation=observation, success=True, **given
+    )
+
+
+def contents(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["content"] for message in messages]
+
+
+def test_a_conversation_ends_with_the_last_reply_and_answers_every_call_before_it() -> None:
+    steps = [
+        acted(1, "one"),
+        acted(2, "two", turn=0, message=None),
+        acted(3, "three", turn=1),
+        acted(4, None, turn=1, message=None),
+    ]
+    trajectory = Trajectory(task_id="t", runtime_id="r", steps=steps)
+    assert contents(trajectory.messages()) == ["turn 1", "one", "two", "turn 3"]
+
+
+def test_requests_have_the_cuts_of_their_turn_and_messages_have_none() -> None:
+    trajectory = Trajectory(
+        task_id="t",
+        runtime_id="r",
+        prompt=[{"role": "system", "content": "s"}, {"role": "user", "content": "task and page"}],
+        steps=[
+            acted(1, "one whole", echo={"role": "assistant", "content": "mended"}),
+            acted(2, "two whole"),
+            acted(3, "three", message=None),
+            acted(4, "four"),
+        ],
+        trims=[
+            Trim(turn=1, step_id=0, content="task"),
+            Trim(turn=3, step_id=1, content="one"),
+            Trim(turn=3, step_id=3, content="t"),
+            Trim(turn=4, step_id=2, content="of a request without a reply"),
+        ],
+    )
+    read = trajectory_from_json(trajectory_to_json(trajectory))
+    assert [contents(request) for request in read.requests()] == [
+        ["s", "task and page"],
+        ["s", "task", "mended", "one whole"],
+        ["s", "task", "mended", "one", "turn 2", "two whole", "t"],
+    ]
+    assert contents(read.messages()) == [
+        *("s", "task and page", "turn 1", "one whole", "turn 2", "two whole", "three", "turn 4")
+    ]
 
 
 def test_a_trajectory_with_a_wrong_field_is_refused_by_the_fields_name() -> None:

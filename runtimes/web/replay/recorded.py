@@ -93,5 +93,6 @@ def _arguments(step: ExecutionStep) -> dict[str, Any]:
     """A call's arguments with the recorded locators in the place of refs."""
     assert step.web is not None
     locators = {"ref": step.web.locator, "to_ref": step.web.to_locator}
-    arguments = {name: value for name, value in step.action_params.items() if name != "action"}
+    told = {"action", "cached"}  # by the step, of no concern to the tool
+    arguments = {name: value for name, value in step.action_params.items() if name not in told}
     return {name: locators.get(name) or value for name, value in arguments.items()}

@@ -1,0 +1,83 @@
+"""How many solved trajectories a chain of rounds is to have, how many it has, and which are surplus.
+
+Accepted are those that were solved first, in the order in which the journal took them. That order is written
+down, so that running again changes nothing, and a verdict once given stays: by the order of the plan, what
+ends late could displace what another step has already handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from adp_resources.tables import journal, rounds
+from runtimes.contracts import Trajectory
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Solved trajectories of a chain of rounds: how many are asked for, accepted and surplus."""
+
+    target: int
+    accepted: int
+    surplus: int
+
+    @property
+    def missing(self) -> int:
+        return max(self.target - self.accepted, 0)
+
+
+def acceptance(connection: Connection, round: str) -> Acceptance | None:
+    """How far the round's chain has come; None where it has no target."""
+    chain = connection.execute(
+        sa.select(rounds.c.chain, rounds.c.accept).where(rounds.c.round == round)
+    ).first()
+    if chain is None or chain.accept is None:
+        return None
+    surplus = sa.func.count().filter(journal.c.surplus)
+    counts = connection.execute(sa.select(sa.func.count(), surplus).where(_solved_in(chain.chain))).one()
+    return Acceptance(chain.accept, counts[0] - counts[1], counts[1])
+
+
+def has_place(connection: Connection, trajectory: Trajectory) -> bool:
+    """Whether a solved trajectory, about to be written by this transaction, is one of those asked for."""
+    if (chain := _lock(connection, trajectory.round)) is None:
+        return True
+    name, target = chain
+    itself = sa.and_(
+        journal.c.round == trajectory.round,
+        journal.c.task_id == trajectory.task_id,
+        journal.c.sample == trajectory.sample,
+    )
+    others = sa.select(sa.func.count()).where(_solved_in(name), sa.not_(journal.c.surplus), sa.not_(itself))
+    return connection.execute(others).scalar_one() < target
+
+
+def promotable(connection: Connection, round: str) -> list[tuple[str, str, int, bytes]]:
+    """Round, task, sample and document of what is surplus though a place is free, the oldest first."""
+    if (chain := _lock(connection, round)) is None:
+        return []
+    state = acceptance(connection, round)
+    assert state is not None
+    query = sa.select(journal.c.round, journal.c.task_id, journal.c.sample, journal.c.document)
+    query = query.where(_solved_in(chain[0]), journal.c.surplus)
+    query = query.order_by(journal.c.ended_at, journal.c.task_id, journal.c.sample).limit(state.missing)
+    return [(row.round, row.task_id, row.sample, row.document) for row in connection.execute(query)]
+
+
+def _lock(connection: Connection, round: str) -> tuple[str, int] | None:
+    """The chain's name and target, with its first round locked: SQLite has one writer, PostgreSQL many."""
+    row = connection.execute(
+        sa.select(rounds.c.chain, rounds.c.accept).where(rounds.c.round == round)
+    ).first()
+    if row is None or row.accept is None:
+        return None
+    connection.execute(sa.select(rounds.c.round).where(rounds.c.round == row.chain).with_for_update())
+    return row.chain, row.accept
+
+
+def _solved_in(chain: str) -> sa.ColumnElement[bool]:
+    members = sa.select(rounds.c.round).where(rounds.c.chain == chain)
+    return sa.and_(journal.c.round.in_(members), journal.c.outcome == "solved")

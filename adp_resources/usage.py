@@ -1,0 +1,129 @@
+"""The model calls of all processes in the platform's database: written in batches, summed by owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from adp_resources.database import Database, upsert
+from adp_resources.tables import journal, llm_calls
+from runtimes.llm.ledger import Call, Spent
+
+NEWEST = 500
+"""Episodes or calls that an estimate rests on, at most."""
+
+_SUMS = (
+    sa.func.coalesce(sa.func.sum(llm_calls.c.prompt_tokens + llm_calls.c.completion_tokens), 0),
+    sa.func.coalesce(sa.func.sum(llm_calls.c.cost_usd), 0.0),
+    sa.func.count() - sa.func.count(llm_calls.c.cost_usd),
+)
+
+
+class Taken(NamedTuple):
+    """What one stage's calls of one model took."""
+
+    stage: str
+    provider: str
+    model: str
+    calls: int
+    spent: Spent
+
+
+class UsageTable:
+    """The ledger's store, and the reports over it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def write(self, calls: Sequence[Call]) -> None:
+        """Keep these calls; a call that is there already stays as it is."""
+        with self.database.begin() as connection:
+            upsert(connection, llm_calls, [_row(call) for call in calls], replace=False)
+
+    def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
+        """What the calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        query = sa.select(*_SUMS).where(llm_calls.c.at >= since)
+        if round is not None:
+            query = query.where(llm_calls.c.round == round)
+        if user is not None:
+            query = query.where(llm_calls.c.user_id == user)
+        with self.database.read() as connection:
+            return _spent(*connection.execute(query).one())
+
+    def of_rounds(self, rounds: Iterable[str]) -> Spent:
+        """What the calls of rounds took together."""
+        return sum((self.spent(round=name) for name in rounds), start=Spent())
+
+    def by_stage(self, rounds: Iterable[str]) -> list[Taken]:
+        """What the calls of rounds took together, by stage, provider and model."""
+        who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)
+        query = (
+            sa.select(*who, sa.func.count(), *_SUMS)
+            .where(llm_calls.c.round.in_(list(rounds)))
+            .group_by(*who)
+            .order_by(*who)
+        )
+        with self.database.read() as connection:
+            return [
+                Taken(stage, provider, model, calls, _spent(*sums))
+                for stage, provider, model, calls, *sums in connection.execute(query)
+            ]
+
+    def of_episodes(self, task_type: str, model: str) -> list[tuple[int, int]]:
+        """Prompt and reply tokens of the newest finished episodes of a type that `model` was paid for.
+
+        What came from the cache counts, too: it is what another task like these will take.
+        """
+        paid = sa.exists().where(
+            llm_calls.c.round == journal.c.round,
+            llm_calls.c.task_id == journal.c.task_id,
+            llm_calls.c.sample == journal.c.sample,
+            llm_calls.c.model == model,
+        )
+        query = (
+            sa.select(journal.c.prompt_tokens, journal.c.completion_tokens)
+            .where(journal.c.task_type == task_type, journal.c.finished, paid)
+            .order_by(journal.c.ended_at.desc())
+            .limit(NEWEST)
+        )
+        return self._pairs(query)
+
+    def of_calls(self, stage: str, model: str) -> list[tuple[int, int]]:
+        """Prompt and reply tokens of the newest calls of a stage that `model` was paid for."""
+        query = (
+            sa.select(llm_calls.c.prompt_tokens, llm_calls.c.completion_tokens)
+            .where(llm_calls.c.model == model, llm_calls.c.stage == stage)
+            .order_by(llm_calls.c.at.desc())
+            .limit(NEWEST)
+        )
+        return self._pairs(query)
+
+    def _pairs(self, query: sa.Select[int, int]) -> list[tuple[int, int]]:
+        with self.database.read() as connection:
+            return [(prompt, completion) for prompt, completion in connection.execute(query)]
+
+
+def _spent(tokens: int, usd: float, unpriced: int) -> Spent:
+    return Spent(int(tokens), float(usd), int(unpriced))
+
+
+def _row(call: Call) -> dict[str, Any]:
+    account = call.account
+    return {
+        "attempt": call.attempt,
+        "number": call.number,
+        "round": account.round,
+        "task_id": account.task_id,
+        "sample": account.sample,
+        "stage": account.stage,
+        "user_id": account.user,
+        "provider": call.provider,
+        "model": call.model,
+        "prompt_tokens": call.prompt_tokens,
+        "completion_tokens": call.completion_tokens,
+        "cost_usd": call.cost_usd,
+        "at": call.at,
+        "seconds": call.seconds,
+    }

@@ -1,0 +1,160 @@
+"""`adp run --estimate`: what a run would take in tokens and money, told before anything is spent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+from rich.table import Column, Table
+
+from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
+from adp_assets.intake.task_files import TaskFiles
+from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round
+from adp_service.cli.campaign import Order
+from adp_service.cli.output import console, fields, note
+from adp_service.driver import unfinished
+from adp_service.platform import Platform
+from runtimes.llm.base import ChatModel
+from runtimes.llm.prices import Prices, read_prices
+from runtimes.llm.providers import BUILTIN
+
+
+def print_estimate(platform: Platform, order: Order, chat: ChatModel, *, as_json: bool) -> None:
+    """Print what the order would take. No task is taken in, no round planned and no model asked."""
+    found = estimate(_loads(platform, order), _Past(platform, chat.model), _Cost(platform, chat))
+    if as_json:
+        plain = {"model": chat.model, "provider": chat.provider, **msgspec.to_builtins(found)}
+        typer.echo(msgspec.json.format(msgspec.json.encode(plain)))
+        return
+    if not found.loads:
+        console.print("Nothing to do: no task waits, so nothing would be spent.")
+        return
+    _show(found, chat)
+    _say_limits(platform, found)
+
+
+def _loads(platform: Platform, order: Order) -> list[Load]:
+    """What `adp run` would do: rounds that were left, then new ones."""
+    settings = platform.settings
+    mutations = settings.mutations_per_essence
+    loads: list[Load] = []
+    left = unfinished(platform, set(order.files))
+    for each in left:
+        loads += rest_of_round(each.round.name, _episodes_left(platform, each.round.name), mutations)
+    rounds = order.rounds or (settings.max_rounds if order.accept else 1)
+    course = Course(
+        rounds=max(rounds - len(left), 0),
+        samples=order.samples or settings.samples,
+        size=min(order.max_tasks or settings.round_size, settings.round_size),
+        mutations=mutations if settings.feedback_enabled or rounds == 1 else 0,
+        accept=order.accept,
+    )
+    return loads + new_rounds(_waiting(platform, order), course)
+
+
+def _episodes_left(platform: Platform, name: str) -> Counter[str]:
+    """Episodes of a planned round without a result, by task type."""
+    planned = platform.rounds.get(name)
+    assert planned is not None
+    counts = platform.rounds.task_counts(name)
+    return Counter(
+        {kind: n * planned.samples - len(platform.journal.finished(name, kind)) for kind, n in counts.items()}
+    )
+
+
+def _waiting(platform: Platform, order: Order) -> Counter[str]:
+    """Tasks a new round would take, by type: of the pool, and of lines that were not read yet."""
+    tasks = platform.pool.seeds if order.again else platform.pool.pending_by_type
+    waiting = tasks(order.files, order.types)
+    reader = TaskFiles(platform.pool, platform.settings.output / "rejected", platform.settings.task_timeout)
+    for path in order.files:
+        for task in reader.preview(Path(path)):
+            if not order.types or task.task_type in order.types:
+                waiting[task.task_type] += 1
+    return waiting
+
+
+class _Past:
+    """What the same model was paid for before."""
+
+    def __init__(self, platform: Platform, model: str) -> None:
+        self.usage = platform.usage
+        self.model = model
+
+    def __call__(self, load: Load) -> Sequence[Tokens]:
+        if load.unit == "episodes":
+            return self.usage.of_episodes(load.what, self.model)
+        return self.usage.of_calls(load.what, self.model)
+
+
+class _Cost:
+    """What tokens cost by today's price; the built-in teacher's cost nothing."""
+
+    def __init__(self, platform: Platform, chat: ChatModel) -> None:
+        self.prices = Prices(read_prices(platform.settings.llm_prices))
+        self.chat = chat
+
+    def __call__(self, prompt: float, completion: float) -> float | None:
+        if self.chat.provider == BUILTIN:
+            return 0.0
+        return self.prices.cost(self.chat.provider, self.chat.model, round(prompt), round(completion))
+
+
+def _show(found: Estimate, chat: ChatModel) -> None:
+    right: Any = {"justify": "right", "no_wrap": True}
+    table = Table(
+        *(Column("round", no_wrap=True), Column("work", no_wrap=True), Column("tokens", **right)),
+        *(Column("from - to", **right), Column("dollars", **right), Column("from - to", **right)),
+        Column("past", **right),
+        box=None,
+        pad_edge=False,
+    )
+    shown = ""
+    for each in found.loads:
+        load = each.load
+        name, shown = load.round if load.round != shown else "", load.round
+        past = str(each.past) if each.past else "none"
+        table.add_row(name, f"{load.likely:,} {load.what}", *_figures(each), past)
+    table.add_row("all", "", *_figures(found), "", style="bold")
+    console.print(table)
+    fields({"model": f"{chat.model} ({chat.provider})"})
+    if any(not each.past for each in found.loads):
+        note(
+            f"Assumed where nothing like it was paid for with {chat.model}: the range goes from {WIDE:g} "
+            f"times less to {WIDE:g} times more."
+        )
+    if any(each.load.unit == "calls" for each in found.loads):
+        note(
+            f"Taken to be solved: {SOLVED:.0%} of the tasks; to pass the gates: {ACCEPTED:.0%} of the new "
+            "ones. The range goes from none to all."
+        )
+    if found.usd is None:
+        note(f"The price of {chat.model} is not known: set it in LLM_PRICES to have dollars, too.")
+
+
+def _figures(found: Estimate | Expected) -> tuple[str, str, str, str]:
+    tokens = f"{_short(found.least_tokens)} - {_short(found.most_tokens)}"
+    if found.usd is None or found.least_usd is None or found.most_usd is None:
+        return _short(found.tokens), tokens, "unknown", ""
+    return _short(found.tokens), tokens, f"{found.usd:.2f}", f"{found.least_usd:.2f} - {found.most_usd:.2f}"
+
+
+def _short(number: int) -> str:
+    """Three digits of a number, as in 14.1k and 1.35M."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:#.3g}".rstrip(".") + unit
+    return str(number)
+
+
+def _say_limits(platform: Platform, found: Estimate) -> None:
+    """Which limit of a round all this could run into."""
+    limits = platform.settings.limits()
+    if limits.round_tokens is not None and found.most_tokens > limits.round_tokens:
+        note(f"A round stops at {limits.round_tokens:,} tokens (ROUND_TOKEN_LIMIT).")
+    if limits.round_usd is not None and (found.most_usd is None or found.most_usd > limits.round_usd):
+        note(f"A round stops at {limits.round_usd:.2f} US dollars (MAX_ROUND_COST_USD).")

@@ -1,0 +1,122 @@
+"""A small program between us and an MCP server that runs here: it leaves nothing of the server behind.
+
+Run as `python -I -S guard.py FOLDER PARENT_PID PROGRAM ARGUMENT...`. The server gets this program's standard
+streams and a session of its own. Once it has ended, or this program is told to (SIGTERM), or the parent has
+died, every process that the server started is killed, whatever session it hides in, and FOLDER is removed.
+It exits as the server did. Standard library only, and no package around it: it must start at once.
+"""
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+_SET_PARENT_DEATH_SIGNAL = 1
+_SET_CHILD_SUBREAPER = 36
+_GRACE_SECONDS = 0.5
+_END_SECONDS = 3.0
+_PAUSE_SECONDS = 0.01
+
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+class Told(Exception):
+    """SIGTERM came."""
+
+
+def main(folder: str, parent: int, command: list[str]) -> int:
+    """Run the server to its end; its exit code, 128 and the signal where one ended it."""
+    _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it leaves behind becomes ours, and so can be found
+    status = 1
+    try:
+        signal.signal(signal.SIGTERM, _tell)
+        # The signal follows the thread that starts a process: this program has only one.
+        server = subprocess.Popen(
+            command,
+            start_new_session=True,
+            preexec_fn=lambda: _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
+        )
+        _let_go_of_streams()
+        try:
+            if _ended_before(parent, server.pid):
+                status = server.wait()
+        except Told:
+            with suppress(subprocess.TimeoutExpired, ProcessLookupError):
+                server.terminate()
+                status = server.wait(_GRACE_SECONDS)
+    except OSError as error:
+        print(f"{command[0]} does not start: {error.strerror}.", file=sys.stderr)
+        status = 127
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _end_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    return status if status >= 0 else 128 - status
+
+
+def _tell(_signal: int, _frame: object) -> None:
+    raise Told
+
+
+def _let_go_of_streams() -> None:
+    """Leave the streams to the server alone: when it closes one, the other end is to notice."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
+def _ended_before(parent: int, server: int) -> bool:
+    """Wait for one of the two to end; whether the server did."""
+    deaths = select.poll()
+    ends = os.pidfd_open(server)
+    deaths.register(ends, select.POLLIN)
+    try:
+        deaths.register(os.pidfd_open(parent), select.POLLIN)
+    except ProcessLookupError:
+        return False
+    return any(descriptor == ends for descriptor, _ in deaths.poll())
+
+
+def _end_all() -> None:
+    """Kill every descendant, until none is left."""
+    deadline = time.monotonic() + _END_SECONDS
+    while time.monotonic() < deadline:
+        for pid in _descendants():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _descendants() -> Iterator[int]:
+    parents = dict(_all_processes())
+    for pid in parents:
+        ancestor: int | None = parents[pid]
+        while ancestor not in (None, 0, 1, os.getpid()):
+            ancestor = parents.get(ancestor or 0)
+        if ancestor == os.getpid():
+            yield pid
+
+
+def _all_processes() -> Iterator[tuple[int, int]]:
+    """Each process with its parent."""
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                # The second field, the name in brackets, may hold anything.
+                yield int(name), int(file.read().rpartition(b")")[2].split()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

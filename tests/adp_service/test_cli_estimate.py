@@ -1,0 +1,76 @@
+"""`adp run --estimate` in a project of its own: what it tells, and that it spends and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from adp_resources.database import Database
+from adp_resources.journal import Journal
+from tests.adp_service.command import adp, line, project
+from tests.llm_server.process import llm_server
+
+TASKS = "".join(line(f"t-{number}") for number in range(12))
+
+
+def figures(folder: Path, *options: str) -> dict[str, Any]:
+    ended = adp(folder, "run", "tasks.jsonl", "--estimate", "--json", *options)
+    assert ended.code == 0, ended.said
+    found: dict[str, Any] = json.loads(ended.output)
+    return found
+
+
+def outcomes(folder: Path) -> Counter[str]:
+    database = Database(f"sqlite:///{folder}/output/adp.sqlite")
+    found = Counter(t.outcome for t in Journal(database, folder).read_round("round-0001"))
+    database.close()
+    return found
+
+
+def test_an_estimate_goes_by_assumptions_first_and_by_what_was_paid_after(tmp_path: Path) -> None:
+    with llm_server("steps", turns=0) as server:
+        project(tmp_path, VLLM_URL=server.url, LLM_PRICES="test-model=1/2", MUTATIONS_PER_ESSENCE=0)
+        (tmp_path / "tasks.jsonl").write_text(TASKS)
+        before = figures(tmp_path)
+        assert not (tmp_path / "output" / "trajectories").exists()
+        assert server.stats()["replies"] == {}
+        assert adp(tmp_path, "run", "tasks.jsonl").code == 0
+        after = figures(tmp_path, "--again")
+        assert server.stats()["replies"] == {"200": 12}
+
+    [load] = before["loads"]
+    assert (load["load"]["what"], load["load"]["likely"], load["past"]) == ("reasoning", 12, 0)
+    assert before["least_usd"] < before["usd"] < before["most_usd"]
+    [load] = after["loads"]
+    assert (load["load"]["likely"], load["past"]) == (12, 12)
+    assert 0 < after["most_tokens"] < before["least_tokens"]
+
+
+def test_an_unknown_price_is_said_to_be_unknown(tmp_path: Path) -> None:
+    project(tmp_path, OPENAI_API_KEY="none", OPENAI_MODEL="of-next-year", MAX_ROUND_COST_USD=5)
+    (tmp_path / "tasks.jsonl").write_text(TASKS)
+    told = adp(tmp_path, "run", "tasks.jsonl", "--estimate", "--samples", 2)
+    assert told.code == 0
+    assert "24 reasoning" in told.output
+    assert "unknown" in told.output
+    assert "LLM_PRICES" in told.said
+    assert "A round stops at 5.00 US dollars" in told.said
+    assert figures(tmp_path)["usd"] is None
+
+
+def test_a_run_stops_at_its_limit_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
+    with llm_server("steps", turns=0) as server:
+        project(tmp_path, VLLM_URL=server.url, MUTATIONS_PER_ESSENCE=0, ROUND_TOKEN_LIMIT=6000)
+        (tmp_path / "tasks.jsonl").write_text(TASKS)
+        stopped = adp(tmp_path, "run", "tasks.jsonl", "--episodes", 2)
+        assert stopped.code == 3, stopped.said
+        assert "ROUND_TOKEN_LIMIT" in stopped.said
+        assert set(outcomes(tmp_path)) == {"unverified", "cancelled"}
+        project(tmp_path, VLLM_URL=server.url, MUTATIONS_PER_ESSENCE=0, ROUND_TOKEN_LIMIT=10**6)
+        gone_on = adp(tmp_path, "run", "tasks.jsonl")
+        assert gone_on.code == 0, gone_on.said
+        assert "Going on with round round-0001" in gone_on.said
+        assert server.stats()["replies"] == {"200": 12}
+    assert outcomes(tmp_path) == {"unverified": 12}
