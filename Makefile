@@ -37,7 +37,7 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet --target .venv/uv --upgrade uv==$(UV_VERSION)
 	@.venv/uv/bin/uv pip compile -q --universal --generate-hashes --extra dev --python-version 3.11 \
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	@printf '%s\n' numpy pandas sympy matplotlib tzdata | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
+	@printf '%s\n' numpy pandas sympy matplotlib polars duckdb tzdata | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
 		--python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: -c requirements.lock - \
 		-o sandbox/science.txt
 

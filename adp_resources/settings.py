@@ -42,6 +42,11 @@ def _private_hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    EgressPolicy(entries)
+    return entries
+
+
 def _secrets(value: object) -> object:
     """A JSON object; what is none is not shown, as it holds secrets."""
     if not isinstance(value, str) or not value.strip():
@@ -55,6 +60,7 @@ def _secrets(value: object) -> object:
 Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
@@ -102,7 +108,7 @@ class Settings(BaseSettings):
     tool_permission: Permission = "user"
     skills_dir: Path = Path("skills")
     mcp_allowed_commands: Words = ()
-    mcp_allowed_hosts: Words = ()
+    mcp_allowed_hosts: Hosts = ()
     mcp_secrets: Secrets = Field({}, repr=False)
 
     gemini_api_key: str = Field("", repr=False)
@@ -127,11 +133,11 @@ class Settings(BaseSettings):
     redis_url: str = Field("", repr=False, pattern=r"^(rediss?://\S+)?$")
     llm_retries: int = Field(3, ge=1)
     llm_retry_initial_seconds: float = Field(1.0, ge=0)
+    llm_context_tokens: int | None = Field(None, ge=1024)
     llm_timeout: float = Field(120.0, gt=0)
     llm_deadline: float = Field(600.0, gt=0)
     llm_max_in_flight: int = Field(256, ge=1)
     llm_failover: bool = True
-    llm_context_tokens: int | None = Field(None, ge=1024)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     def path(self, path: Path | str) -> Path:

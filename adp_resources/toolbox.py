@@ -35,7 +35,5 @@ def toolbox_of(settings: Settings, database: Database) -> Toolbox:
 
 
 def mcp_rules(settings: Settings) -> McpRules:
-    """Raises ConfigurationError for a host in MCP_ALLOWED_HOSTS that cannot be read."""
-    rules = McpRules(settings.mcp_allowed_commands, settings.mcp_allowed_hosts, settings.mcp_secrets)
-    _ = rules.policy
-    return rules
+    """What this deployment lets MCP servers be."""
+    return McpRules(settings.mcp_allowed_commands, settings.mcp_allowed_hosts, settings.mcp_secrets)

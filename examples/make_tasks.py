@@ -1,4 +1,7 @@
-"""Print sample tasks, one JSON object a line: `python examples/make_tasks.py > examples/tasks.jsonl`."""
+"""Print sample tasks, one JSON object a line: `python examples/make_tasks.py > examples/tasks.jsonl`.
+
+`python examples/make_tasks.py --multi-tool --count 12` prints those of `examples/multi_tool_tasks.jsonl`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 import msgspec
 
 from runtimes.contracts import TaskSpec
-from runtimes.llm.teacher.families import sample_tasks
+from runtimes.llm.teacher.families import MULTI_TOOL, sample_tasks
 
 _SHOWN = (
     "task_id",
@@ -29,9 +32,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=36)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--types", type=_shares, help="such as code=12,web=12,reasoning=12")
+    parser.add_argument(
+        "--multi-tool", action="store_true", help="reasoning tasks that take three tools or more"
+    )
     arguments = parser.parse_args()
     try:
-        tasks = sample_tasks(arguments.count, arguments.seed, arguments.types)
+        if arguments.multi_tool:
+            tasks = sample_tasks(
+                arguments.count, arguments.seed, {"reasoning": arguments.count}, families=MULTI_TOOL
+            )
+        else:
+            tasks = sample_tasks(arguments.count, arguments.seed, arguments.types)
     except ValueError as error:
         parser.error(str(error))
     for task in tasks:

@@ -147,6 +147,8 @@ class Episode:
             trajectory.metadata["cached_replies"] = self.cached_replies
         if self.nudged:
             trajectory.metadata["loop_nudges"] = self.nudged
+        if self.bench.unavailable:
+            trajectory.metadata["unavailable_tools"] = sorted(self.bench.unavailable)
         if self.missing_tools:
             trajectory.metadata["missing_tools"] = self.missing_tools
         if self.task.task_type == "code" and isinstance(self.answer, str):

@@ -43,6 +43,12 @@ async def perform(
         async with episode as (trajectory, world):
             redactor = redactor.knowing(world.session)
             graded = trajectory.graded(await _verdict(task, trajectory, services, world))
+            if graded.outcome == "unsolved" and (lost := graded.metadata.get("unavailable_tools")):
+                raise InfrastructureError(
+                    "system_error",
+                    f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
+                    "See `adp tools test`.",
+                )
             if graded.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
             return redactor.json(graded)

@@ -21,9 +21,11 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "background_thread:false",  # polars's allocator, which else starts four
 }
 """Must be set before numpy is imported: a process with a second thread cannot be forked safely, and a BLAS
-that starts one a core spends the run's limits on processes and memory."""
+that starts one a core spends the run's limits on processes and memory. polars starts seven even so."""
 
 
 @dataclass(frozen=True)

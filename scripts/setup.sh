@@ -9,6 +9,7 @@ cd "$root"
 
 readonly log=.venv/setup.log
 readonly stamp=.venv/setup.stamp
+readonly npm_folder=tests/runtimes/tools/mcp/npm
 
 say() { printf 'setup: %s\n' "$@"; }
 
@@ -29,7 +30,10 @@ logged() {
 
 # The path is part of it because a virtual environment's scripts hold the path they were made for.
 fingerprint() {
-    { printf '%s\n' "$root" && cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1
+    {
+        printf '%s\n' "$root"
+        cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh "$npm_folder"/package-lock.json
+    } | sha256sum | cut -d ' ' -f 1
 }
 
 is_current() {
@@ -189,8 +193,22 @@ ensure_science_layer() {
     if have_science_layer; then
         return
     fi
-    say "building the sandbox's science layer (numpy, pandas, sympy, matplotlib)"
+    say "building the sandbox's science layer (numpy, pandas, polars, duckdb, sympy, matplotlib)"
     logged "building the science layer" .venv/bin/python -m sandbox.layers build science
+}
+
+# An MCP server that others wrote, in another language; without it the tests against it are skipped, and say so.
+ensure_mcp_servers() {
+    local folder=.venv/mcp-servers
+    if ! have npm; then
+        say "npm is missing; only tests of MCP servers need it. To install it:" "  $(how_to_install npm)"
+        return
+    fi
+    say "installing the MCP servers of the tests"
+    mkdir -p "$folder"
+    cp "$npm_folder"/package.json "$npm_folder"/package-lock.json "$folder"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund >>"$log" 2>&1 ||
+        say "warning: npm could not install them (see $log); the tests against them are skipped."
 }
 
 ensure_dagster_home() {
@@ -245,6 +263,7 @@ main() {
     ensure_venv
     install_packages
     ensure_science_layer
+    ensure_mcp_servers
     ensure_browser
     fingerprint >"$stamp"
     say "ready"

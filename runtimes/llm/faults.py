@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtimes.errors import InfrastructureError, ModelRefused, ToolError
+from runtimes.errors import CONTEXT_LENGTH, InfrastructureError, ModelRefused, ToolError
 from runtimes.llm.pace import RateLimited
 from runtimes.llm.retry import Transient, retry_after
 
@@ -79,7 +79,7 @@ def status_fault(error: APIStatusError, asked: Asked) -> Exception:
         return ToolError(
             "runtime_error",
             f"The model did not take the conversation: {said}",
-            error_class="context_length" if _TOO_LONG.search(told) else "",
+            error_class=CONTEXT_LENGTH if _TOO_LONG.search(told) else "",
         )
     return InfrastructureError(
         "system_error", f"{asked.provider} at {asked.base_url} rejected the request ({said})."

@@ -14,13 +14,17 @@ async def call_tool(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> 
     """The observation of one call with arguments that its schema has passed.
 
     Raises ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, took longer
-    than its `timeout` or is cut off because most of its calls did, InfrastructureError for what spoils the
-    episode.
+    than its `timeout` or is cut off because most of its calls did (`bench.unavailable` then has its name),
+    InfrastructureError for what spoils the episode.
     """
     try:
         with bench.services.toolbox.breaker(tool).call(ToolUnavailable):
             return await _in_time(tool, bench, arguments)
+    except ToolUnavailable:
+        bench.unavailable.add(tool.name)
+        raise
     except BreakerOpen as error:
+        bench.unavailable.add(tool.name)
         raise ToolUnavailable(
             "system_error",
             f"{tool.name} is cut off for {error.retry_in:.0f} s more, as most of its calls failed.",

@@ -130,7 +130,9 @@ class Skill:
 
     def _answer(self, result: Result) -> str:
         if result.exit_code == _TIMED_OUT or result.status == "timeout":
-            raise ToolUnavailable("timeout", f"{self.name} took longer than {self.timeout:g} s.")
+            # One that reaches nobody waits for nobody: it was given too much to do.
+            fault = ToolUnavailable if self.hosts else ToolError
+            raise fault("timeout", f"{self.name} took longer than {self.timeout:g} s.")
         try:
             return answer(result) or "(nothing)"
         except ToolError as error:

@@ -179,3 +179,14 @@ def test_the_example_file_lists_every_setting_with_its_default(project: Path) ->
     read = load_settings()
     differing = {name for name in Settings.model_fields if getattr(read, name) != getattr(defaults, name)}
     assert differing == set()
+
+
+def test_secrets_for_mcp_servers_are_a_json_object_and_never_shown(project: Path) -> None:
+    env_file(project, 'MCP_SECRETS={"github": "s3cret"}')
+    assert load_settings().mcp_secrets == {"github": "s3cret"}
+    assert "s3cret" not in repr(load_settings())
+    for wrong in ('MCP_SECRETS={"github": "s3cret"', 'MCP_SECRETS={"github": ["s3cret"]}'):
+        env_file(project, wrong)
+        with pytest.raises(ConfigurationError, match="MCP_SECRETS") as told:
+            load_settings()
+        assert "s3cret" not in str(told.value)

@@ -280,7 +280,7 @@ async def test_output_that_is_not_utf_8_does_not_spoil_the_record() -> None:
         says(None, call("file_operations", {"operation": "list"})),
         finishes(),
     )
-    assert trajectory.steps[1].observation == "bad-?.txt"
+    assert trajectory.steps[1].observation == "bad-\ufffd.txt (0 bytes)"
     assert trajectory_from_json(trajectory_to_json(trajectory)) == trajectory
 
 
@@ -294,11 +294,11 @@ async def test_long_output_is_cut_in_the_middle_and_the_cut_is_marked() -> None:
 
 async def test_tools_that_are_not_here_are_told_to_the_agent_and_recorded() -> None:
     trajectory, model = await episode(
-        finishes(), task=code_task(expected_tools=["data_analysis", "python_executor"])
+        finishes(), task=code_task(expected_tools=["no_such_tool", "python_executor"])
     )
     assert model.tools[0] == ["python_executor", "complete_task"]
-    assert "Not available here: data_analysis." in model.requests[0][-1]["content"]
-    assert trajectory.metadata["missing_tools"] == ["data_analysis"]
+    assert "Not available here: no_such_tool." in model.requests[0][-1]["content"]
+    assert trajectory.metadata["missing_tools"] == ["no_such_tool"]
 
 
 async def test_the_prompt_holds_the_task_in_its_language_and_its_constraints() -> None:

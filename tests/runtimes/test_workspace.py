@@ -12,7 +12,8 @@ from runtimes.builtin import ReasoningRuntime
 from runtimes.contracts import Message
 from runtimes.errors import InfrastructureError, ToolError
 from runtimes.tools.base import Workbench
-from runtimes.tools.code import operate_on_files, run_python, run_shell
+from runtimes.tools.code import run_python, run_shell
+from runtimes.tools.files import operate_on_files
 from runtimes.tools.workspace import MAX_LOSSES, MOST_BYTES
 from tests.runtimes.scripted import (
     ScriptedModel,

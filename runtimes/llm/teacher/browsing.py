@@ -11,6 +11,7 @@ SHOP = "http://shop.test/"
 
 Move = Generator[Call, str, Page]
 Visit = Generator[Call, str, list[list[str]]]
+Saying = Generator[Call, str, str]
 
 
 def arrive(start: Start) -> Move:
@@ -18,7 +19,7 @@ def arrive(start: Start) -> Move:
     page = Page.read(start.page)
     if page.ref("link", "Home"):
         return page
-    return (yield from _open(start.url or SHOP, "No page of the shop is open yet, so I open it."))
+    return (yield from go_to(start.url or SHOP, "No page of the shop is open yet, so I open it."))
 
 
 def back_home(page: Page) -> Move:
@@ -104,7 +105,8 @@ def failed(observation: str) -> bool:
     return observation.startswith("error (")
 
 
-def _open(url: str, thought: str) -> Move:
+def go_to(url: str, thought: str) -> Move:
+    """Open an address, once more where that fails."""
     seen = yield Call("goto", {"url": url}, thought)
     if failed(seen):
         seen = yield Call("goto", {"url": url}, f"That failed ({_first_line(seen)}); I try once more.")

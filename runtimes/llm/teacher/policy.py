@@ -13,6 +13,7 @@ from runtimes.llm.base import Sampling
 from runtimes.llm.teacher import synthesis
 from runtimes.llm.teacher.families import recognise
 from runtimes.llm.teacher.families.base import Call, Family, GaveUp, Slip, Solution, Start, finish
+from runtimes.llm.teacher.thinking import think
 
 COMPLETE_TASK = "complete_task"
 _PAGE = "\n\nCurrent page:\n"
@@ -39,7 +40,8 @@ def reply(
     description = _AFTER_TASK.split(opening, maxsplit=1)[0].strip()
     known = recognise(description)
     if known is None:
-        return _refusal("its wording is new to me.")
+        thought = think(description)
+        return {"role": "assistant", "content": thought} if thought else _refusal("its wording is new to me.")
     start = _start(opening, description, sampling, error_rate)
     observations = [_text(m) for m in messages if m.get("role") == "tool"]
     call = _next_call(_attempt(known.family, known.params, start), observations)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 MOST_SHOWN = 200
 LARGEST_SEARCHED = 1 << 22
-HIDDEN = {".matplotlib"}
-"""What the sandbox keeps in the workspace."""
+HIDDEN = {".figures", ".matplotlib", ".shm"}
+"""What the sandbox keeps in the workspace, as `sandbox.runs.OWN_FOLDERS` names it."""
 
 
 def main(operation: str, path: str, destination: str, pattern: str, text: str) -> None:

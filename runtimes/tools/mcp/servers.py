@@ -66,11 +66,8 @@ class McpRules:
 
     @property
     def policy(self) -> EgressPolicy:
-        """Raises ConfigurationError for a host that cannot be read."""
-        try:
-            return EgressPolicy(self.hosts, allow_private=tuple(h for h in self.hosts if h[:1] != "*"))
-        except ValueError as error:
-            raise ConfigurationError(f"MCP_ALLOWED_HOSTS: {error}") from error
+        """Raises ValueError for a host that cannot be read."""
+        return EgressPolicy(self.hosts, allow_private=tuple(h for h in self.hosts if h[:1] != "*"))
 
     def check(self, server: McpServer) -> None:
         """Raise ConfigurationError for a server that may not be used here, saying which setting keeps it."""

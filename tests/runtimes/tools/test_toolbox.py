@@ -1,15 +1,16 @@
-"""Which tools a task's agent gets, and what the sandbox's tools give back."""
+"""Which tools a task's agent gets, by name, permission and what the deployment decided."""
 
 from __future__ import annotations
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from runtimes.errors import ToolError
-from runtimes.tools.base import Workbench
-from runtimes.tools.code import SHOWN_CHARACTERS, operate_on_files, run_python, run_shell, shortened
-from runtimes.tools.registry import grants, toolset
-from tests.runtimes.scripted import ScriptedModel, code_task, finishes, services
+from runtimes.builtin import ReasoningRuntime
+from runtimes.tools.mcp.servers import McpServer, McpTool
+from runtimes.tools.permissions import LEVELS, Permission, allows
+from runtimes.tools.registry import grants
+from runtimes.tools.toolbox import Ruling, Toolbox
+from tests.runtimes.scripted import ScriptedModel, finishes, reasoning_task, services
 
 PAGE_ACTIONS = {
     *(
@@ -30,7 +31,7 @@ PAGE_ACTIONS = {
 
 
 def names(*expected: str) -> set[str]:
-    return {tool.name for tool in toolset(expected, ["python_executor"])[0]}
+    return {tool.name for tool in Toolbox().toolset(expected, ["python_executor"])[0]}
 
 
 def test_browser_grants_every_page_action() -> None:
@@ -50,7 +51,7 @@ def test_a_task_that_names_no_tool_gets_its_runtimes_own() -> None:
 
 
 def test_complete_task_is_there_once_whether_named_or_not() -> None:
-    tools, missing = toolset(["complete_task", "browser", "web_navigation", "complete_task"], [])
+    tools, missing = Toolbox().toolset(["complete_task", "browser", "web_navigation", "complete_task"], [])
     found = [tool.name for tool in tools]
     assert len(found) == len(set(found))
     assert "complete_task" in found
@@ -58,9 +59,9 @@ def test_complete_task_is_there_once_whether_named_or_not() -> None:
 
 
 def test_a_name_that_nothing_stands_for_is_missing_and_stops_nothing() -> None:
-    tools, missing = toolset(["data_analysis", "no_such_tool", "shell_executor"], [])
+    tools, missing = Toolbox().toolset(["no_such_tool", "shell_executor"], [])
     assert "shell_executor" in {tool.name for tool in tools}
-    assert "no_such_tool" in missing
+    assert missing == ["no_such_tool"]
 
 
 def test_every_tool_has_a_valid_schema_that_takes_no_unknown_arguments() -> None:
@@ -77,30 +78,66 @@ def test_a_page_action_is_recorded_with_its_name_and_arguments() -> None:
     assert goto.action_params({"url": "http://shop.test/"}) == {"action": "goto", "url": "http://shop.test/"}
 
 
-async def test_files_are_written_read_and_listed_within_the_workspace_only() -> None:
-    async with services(ScriptedModel(finishes())) as opened, Workbench(code_task(), opened) as bench:
-        assert (
-            await operate_on_files(bench, "write", "data/数.txt", "一二三") == "wrote 9 bytes to data/数.txt"
-        )
-        assert await operate_on_files(bench, "read", "data/数.txt") == "一二三"
-        assert await operate_on_files(bench, "list", "data") == "数.txt"
-        assert "一二三" in await run_shell(bench, "cat data/*")
-        assert "status: ok" in await run_python(bench, "import os; os.listdir('data')")
-        for path in ("../x", "/etc/passwd", "missing.txt", "data", "a\0b"):
-            with pytest.raises(ToolError) as failed:
-                await operate_on_files(bench, "read", path)
-            assert failed.value.error_type == "runtime_error"
+SERVER = McpServer(
+    name="files",
+    url="https://mcp.example/",
+    permission="trusted",
+    tools=(McpTool("read", "Reads.", {"type": "object"}), McpTool("write", "Writes.", {"type": "object"})),
+)
 
 
-async def test_a_failing_command_shows_its_output_and_its_status() -> None:
-    async with services(ScriptedModel(finishes())) as opened, Workbench(code_task(), opened) as bench:
-        with pytest.raises(ToolError, match=r"(?s)status: runtime_error.*out.*stderr.*bad") as failed:
-            await run_shell(bench, "echo out; echo bad >&2; exit 3")
-    assert failed.value.error_type == "runtime_error"
+@pytest.mark.parametrize(("level", "given"), [("user", False), ("trusted", True), ("admin", True)])
+def test_a_tool_above_the_deployments_level_is_withheld_and_the_reason_told(
+    level: Permission, given: bool
+) -> None:
+    tools, missing = Toolbox(level=level, servers=[SERVER]).toolset(["files__read"], [])
+    assert ("files__read" in {tool.name for tool in tools}) is given
+    assert missing == ([] if given else ["files__read (needs the permission trusted, tasks have user)"])
 
 
-def test_short_text_is_shown_whole_and_long_text_keeps_both_ends() -> None:
-    assert shortened("x" * SHOWN_CHARACTERS) == "x" * SHOWN_CHARACTERS
-    cut = shortened("a" + "x" * SHOWN_CHARACTERS + "z")
-    assert (cut[0], cut[-1]) == ("a", "z")
-    assert "2 characters cut" in cut
+def test_each_level_has_what_those_below_it_have() -> None:
+    assert [[allows(level, needed) for needed in LEVELS] for level in LEVELS] == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+
+
+def test_a_servers_name_grants_all_its_tools_and_a_tools_name_that_one() -> None:
+    box = Toolbox(level="admin", servers=[SERVER])
+    assert {tool.name for tool in box.toolset(["files"], [])[0]} == {
+        "files__read",
+        "files__write",
+        "complete_task",
+    }
+    assert {tool.name for tool in box.toolset(["files__write"], [])[0]} == {"files__write", "complete_task"}
+
+
+def test_what_is_switched_off_is_missing_with_its_server() -> None:
+    off = Ruling(is_active=False, reason="switched off in this deployment")
+    box = Toolbox(level="admin", servers=[SERVER], rulings={"files": off, "shell_executor": off})
+    tools, missing = box.toolset(["files", "files__read", "shell_executor"], [])
+    assert [tool.name for tool in tools] == ["complete_task"]
+    assert missing == [
+        "files (switched off in this deployment)",
+        "files__read",
+        "shell_executor (switched off in this deployment)",
+    ]
+
+
+def test_who_may_use_a_native_tool_can_be_decided_otherwise() -> None:
+    box = Toolbox(rulings={"shell_executor": Ruling(permission="admin")})
+    assert "shell_executor" not in box.names()
+    assert "python_executor" in box.names()
+
+
+async def test_a_task_is_told_in_its_prompt_which_tools_it_may_not_use() -> None:
+    model = ScriptedModel(finishes())
+    async with services(model) as opened:
+        opened.toolbox = Toolbox(rulings={"shell_executor": Ruling(permission="trusted")})
+        task = reasoning_task(expected_tools=["shell_executor"])
+        trajectory = await ReasoningRuntime(opened).execute(task)
+    told = "shell_executor (needs the permission trusted, tasks have user)"
+    assert f"Not available here: {told}." in model.requests[0][1]["content"]
+    assert trajectory.metadata["missing_tools"] == [told]
+    assert model.tools[0] == ["complete_task"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -14,6 +14,12 @@ from runtimes.llm.teacher.families.base import Family
 from runtimes.llm.teacher.families.code_numbers import MultiplesFamily, WindowsFamily
 from runtimes.llm.teacher.families.code_records import GroupingFamily, RankingFamily
 from runtimes.llm.teacher.families.code_text import CipherFamily
+from runtimes.llm.teacher.families.multi_tool import (
+    BestBuyFamily,
+    LedgerFamily,
+    PriceBookFamily,
+    ReportFamily,
+)
 from runtimes.llm.teacher.families.reasoning import CouponFamily, StoryFamily
 from runtimes.llm.teacher.families.reasoning_shop import BudgetFamily, CategoryCostFamily, StatementFamily
 from runtimes.llm.teacher.families.web import CartFamily, OrdersFamily, ProductFactsFamily
@@ -38,6 +44,10 @@ FAMILIES: tuple[Family[Any], ...] = (
     StatementFamily(),
     BudgetFamily(),
 )
+MULTI_TOOL: tuple[Family[Any], ...] = (LedgerFamily(), PriceBookFamily(), BestBuyFamily(), ReportFamily())
+"""Longer tasks that take three tools or more; drawn only where they are asked for."""
+
+ALL_FAMILIES = FAMILIES + MULTI_TOOL
 TASK_TYPES = ("code", "web", "reasoning")
 NEAR_COPY = 0.7
 """Two descriptions with a likeness of at least this much count as the same task."""
@@ -55,7 +65,7 @@ class Recognised(NamedTuple):
 
 def recognise(description: str) -> Recognised | None:
     """The task a description words, or None where no family knows the wording."""
-    for family in FAMILIES:
+    for family in ALL_FAMILIES:
         if found := family.parse(description):
             return Recognised(family, *found)
     return None
@@ -66,8 +76,13 @@ def is_novel(description: str, others: list[str]) -> bool:
     return all(likeness(description, other) < NEAR_COPY for other in others)
 
 
-def sample_tasks(count: int, seed: int, types: Mapping[str, int] | None = None) -> list[TaskSpec]:
-    """`count` tasks, none a near-copy of another, the same for the same arguments.
+def sample_tasks(
+    count: int,
+    seed: int,
+    types: Mapping[str, int] | None = None,
+    families: Sequence[Family[Any]] = FAMILIES,
+) -> list[TaskSpec]:
+    """`count` tasks of `families`, none a near-copy of another, the same for the same arguments.
 
     `types` says how many of each task type (shared evenly where None); within a type the families take
     turns, and so do the languages. Raises ValueError when `types` do not add up to `count`.
@@ -78,16 +93,16 @@ def sample_tasks(count: int, seed: int, types: Mapping[str, int] | None = None) 
     rng = random.Random(seed)
     tasks: list[TaskSpec] = []
     for task_type, share in shares.items():
-        families = [family for family in FAMILIES if family.task_type == task_type]
-        for number, family in zip(range(share), cycle(families), strict=False):
-            turn = number // len(families)
+        own = [family for family in families if family.task_type == task_type]
+        for number, family in zip(range(share), cycle(own), strict=False):
+            turn = number // len(own)
             tasks.append(_draw(family, turn, [task.description for task in tasks], rng))
     return tasks
 
 
 def _draw(family: Family[Any], turn: int, others: list[str], rng: random.Random) -> TaskSpec:
     # Neighbouring families begin with different languages, or a short set would have one language only.
-    language = LANGUAGES[(turn + FAMILIES.index(family)) % len(LANGUAGES)]
+    language = LANGUAGES[(turn + ALL_FAMILIES.index(family)) % len(LANGUAGES)]
     for _ in range(_TRIES):
         params = family.sample(rng)
         description = family.render(params, language, rng.randrange(len(family.wordings)))

@@ -41,7 +41,7 @@ class CategoryCost:
     changes: tuple[tuple[str, int], ...]
 
 
-_CATEGORY_WORDS: dict[str, Phrase] = {
+CATEGORY_WORDS: dict[str, Phrase] = {
     slug: (title, f"{chinese}({title})")
     for (slug, title), chinese in zip(
         CATEGORIES.items(), ("茶叶", "厨具", "文具", "电子", "户外", "图书"), strict=True
@@ -57,7 +57,7 @@ class Step(NamedTuple):
     javascript: str
 
 
-_STATISTICS = {
+STATISTICS = {
     "mean": Step(("the mean", "平均值"), "sum(prices) / len(prices)", "sum(values) / values.length"),
     "total": Step(("the total", "总和"), "sum(prices)", "sum(values)"),
     "gap": Step(
@@ -101,8 +101,8 @@ class CategoryCostFamily(FiguresFamily[CategoryCost]):
     name = "category_cost"
     params = CategoryCost
     fields: ClassVar = {
-        "category": Choice(_CATEGORY_WORDS),
-        "statistic": Choice({key: step.words for key, step in _STATISTICS.items()}),
+        "category": Choice(CATEGORY_WORDS),
+        "statistic": Choice({key: step.words for key, step in STATISTICS.items()}),
         "changes": Listing(
             Either({kind: Phrased(step.words, Number()) for kind, step in _CHANGES.items()}),
             lead=(", first ", ",先"),
@@ -112,7 +112,7 @@ class CategoryCostFamily(FiguresFamily[CategoryCost]):
     }
 
     def sample(self, rng: random.Random) -> CategoryCost:
-        empty = CategoryCost(rng.choice(list(CATEGORIES)), rng.choice(list(_STATISTICS)), ())
+        empty = CategoryCost(rng.choice(list(CATEGORIES)), rng.choice(list(STATISTICS)), ())
         return self.at_level(empty, rng.randint(1, 3), rng)
 
     def level(self, params: CategoryCost) -> int:
@@ -132,7 +132,7 @@ class CategoryCostFamily(FiguresFamily[CategoryCost]):
         body = (
             f"{SUM} let values = world.filter((p) => p.category === {json.dumps(params.category)})"
             ".map((p) => p.price); "
-            f"{changes} return {_STATISTICS[params.statistic].javascript};"
+            f"{changes} return {STATISTICS[params.statistic].javascript};"
         )
         return world("catalogue", body, compare="numeric", tolerance=CENT)
 
@@ -142,7 +142,7 @@ class CategoryCostFamily(FiguresFamily[CategoryCost]):
         page = yield from click(page, "link", title, f"The category {title} lists its products with prices.")
         prices = [amount(row[2]) for row in page.rows()]
         changes = [f"prices = {_CHANGES[kind].python.format(n)}" for kind, n in params.changes]
-        code = [f"prices = {prices}", *changes, f"print(f'{{{_STATISTICS[params.statistic].python}:.2f}}')"]
+        code = [f"prices = {prices}", *changes, f"print(f'{{{STATISTICS[params.statistic].python}:.2f}}')"]
         if params.statistic == "median":
             code.insert(0, "import statistics")
         thought = f"{len(prices)} prices: {listed(prices)}. Now {params.statistic} in Python."

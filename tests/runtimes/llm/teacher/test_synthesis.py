@@ -11,11 +11,14 @@ import pytest
 
 from runtimes.contracts import SuccessPattern, TaskSpec
 from runtimes.llm.base import Sampling
-from runtimes.llm.teacher.families import FAMILIES, NEAR_COPY, recognise
+from runtimes.llm.teacher.families import ALL_FAMILIES, NEAR_COPY, recognise
 from runtimes.llm.teacher.policy import reply
 from runtimes.llm.teacher.wording import likeness
 
-TOOLS = ["python_executor", "browser", "shell_executor", "file_operations", "complete_task"]
+TOOLS = [
+    *("python_executor", "browser", "shell_executor", "file_operations", "data_analysis", "llm_reasoning"),
+    "complete_task",
+]
 
 
 def ask(title: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -49,13 +52,13 @@ def seeds() -> list[TaskSpec]:
     """A task of the second level from each family, the language changing from one to the next."""
     rng = random.Random(8)
     tasks = []
-    for number, family in enumerate(FAMILIES):
+    for number, family in enumerate(ALL_FAMILIES):
         params = family.at_level(family.sample(rng), 2, rng)
         tasks.append(family.task(params, family.render(params, ("en", "zh")[number % 2], number)))
     return tasks
 
 
-each_seed = pytest.mark.parametrize("parent", seeds(), ids=[family.name for family in FAMILIES])
+each_seed = pytest.mark.parametrize("parent", seeds(), ids=[family.name for family in ALL_FAMILIES])
 
 
 @each_seed
@@ -121,7 +124,7 @@ def test_descriptions_to_avoid_and_variants_lead_to_others() -> None:
 
 
 def test_a_task_at_the_end_of_its_scale_is_not_made_harder_or_simpler() -> None:
-    family, rng = FAMILIES[0], random.Random(1)
+    family, rng = ALL_FAMILIES[0], random.Random(1)
     for level, operator in ((family.top_level, "complexity_up"), (1, "complexity_down")):
         params = family.at_level(family.sample(rng), level, rng)
         refused = idea(operator, family.task(params, family.render(params, "en")))

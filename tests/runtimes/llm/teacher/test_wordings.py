@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
-from runtimes.llm.teacher.families import FAMILIES, NEAR_COPY, recognise, sample_tasks
+from runtimes.llm.teacher.families import (
+    ALL_FAMILIES,
+    FAMILIES,
+    MULTI_TOOL,
+    NEAR_COPY,
+    recognise,
+    sample_tasks,
+)
 from runtimes.llm.teacher.families.base import Family
 from runtimes.llm.teacher.wording import LANGUAGES, likeness
 
-each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+each_family = pytest.mark.parametrize("family", ALL_FAMILIES, ids=lambda family: family.name)
 
 
 @each_family
@@ -79,6 +86,13 @@ def test_two_hundred_sampled_tasks_share_no_near_copies_and_cover_every_family_a
     known = [recognise(description) for description in descriptions]
     drawn = Counter((k.family.name, k.language) for k in known if k is not None)
     assert len(drawn) == len(FAMILIES) * len(LANGUAGES)
+
+
+def test_a_set_of_multi_tool_tasks_shares_no_near_copies_and_each_takes_three_tools_or_more() -> None:
+    tasks = sample_tasks(48, 3, {"reasoning": 48}, families=MULTI_TOOL)
+    assert max(likeness(a.description, b.description) for a, b in combinations(tasks, 2)) < NEAR_COPY
+    assert {len(set(task.expected_tools) - {"complete_task"}) for task in tasks} == {3, 4}
+    assert {known.family for task in tasks if (known := recognise(task.description))} == set(MULTI_TOOL)
 
 
 def test_sampling_is_repeatable_and_keeps_to_the_shares_asked_for() -> None:

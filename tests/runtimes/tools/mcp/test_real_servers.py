@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -29,10 +30,16 @@ needs_time = pytest.mark.skipif(
     find_spec("mcp_server_time") is None,
     reason="NOT TESTED against mcp-server-time, which is not installed: `make setup` does that",
 )
-needs_everything = pytest.mark.skipif(
-    shutil.which("node") is None or not EVERYTHING.is_file(),
-    reason="NOT TESTED against server-everything: install node and npm, then `make setup`",
-)
+
+
+@pytest.fixture
+def everything() -> tuple[str, ...]:
+    """The command of server-everything, which needs node 20."""
+    node = shutil.which("node")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout if node else "v0"
+    if int(version.lstrip("v").partition(".")[0]) < 20 or not EVERYTHING.is_file():
+        pytest.skip("NOT TESTED against server-everything: install node 20 and npm, then `make setup`")
+    return ("node", str(EVERYTHING), "stdio")
 
 
 async def registered(*command: str) -> McpServer:
@@ -82,9 +89,10 @@ async def test_the_time_server_is_used_in_an_episode_by_a_model_that_sees_its_sc
     assert trajectory.final_result == "21:00"
 
 
-@needs_everything
-async def test_the_server_of_everything_gives_text_pictures_resources_and_structured_content() -> None:
-    server = await registered("node", str(EVERYTHING), "stdio")
+async def test_the_server_of_everything_gives_text_pictures_resources_and_structured_content(
+    everything: tuple[str, ...],
+) -> None:
+    server = await registered(*everything)
     assert {"echo", "get-tiny-image", "get-structured-content"} <= {tool.name for tool in server.tools}
     async with opened(server) as called:
         assert await called("echo", message="hello") == "Echo: hello"
@@ -93,10 +101,11 @@ async def test_the_server_of_everything_gives_text_pictures_resources_and_struct
         assert "temperature" in json.loads(await called("get-structured-content", location="Chicago"))
 
 
-@needs_everything
-async def test_the_server_of_everything_gets_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_server_of_everything_gets_no_environment_of_ours(
+    everything: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-planted")
-    server = await registered("node", str(EVERYTHING), "stdio")
+    server = await registered(*everything)
     async with opened(server) as called:
         environment = json.loads(await called("get-env"))
     assert "sk-planted" not in environment.values()

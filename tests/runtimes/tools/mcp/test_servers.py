@@ -102,10 +102,5 @@ def test_a_secret_that_is_not_set_is_named_and_how_to_set_it() -> None:
         PYTHON.check(program(sys.executable, env={"TOKEN": "${github}"}))
 
 
-def test_an_allowed_host_that_cannot_be_read_names_its_setting() -> None:
-    with pytest.raises(ConfigurationError, match="MCP_ALLOWED_HOSTS"):
-        _ = McpRules(hosts=("https://mcp.example",)).policy
-
-
 def test_secrets_do_not_show_in_what_is_printed_of_the_rules() -> None:
     assert "s3cret" not in repr(McpRules(secrets={"github": "s3cret"}))
