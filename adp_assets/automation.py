@@ -249,6 +249,8 @@ def _why_not(
         return "`adp run` drives it"
     if follower := rounds.follower(name):
         return f"{follower} follows already"
+    if stopped := database.journal().why_stopped(name):
+        return f"it stopped before all was run: {stopped}"
     spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
     pending = TaskPool(database.get()).pending()
     return may_follow(

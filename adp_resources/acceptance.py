@@ -46,13 +46,16 @@ def has_place(connection: Connection, trajectory: Trajectory) -> bool:
     if (chain := _lock(connection, trajectory.round)) is None:
         return True
     name, target = chain
-    itself = sa.and_(
+    itself = sa.select(journal.c.surplus).where(
         journal.c.round == trajectory.round,
         journal.c.task_id == trajectory.task_id,
         journal.c.sample == trajectory.sample,
+        journal.c.outcome == "solved",
     )
-    others = sa.select(sa.func.count()).where(_solved_in(name), sa.not_(journal.c.surplus), sa.not_(itself))
-    return connection.execute(others).scalar_one() < target
+    if connection.execute(itself).scalar() is False:
+        return True  # written again, it keeps the place it has
+    accepted = sa.select(sa.func.count()).where(_solved_in(name), sa.not_(journal.c.surplus))
+    return connection.execute(accepted).scalar_one() < target
 
 
 def promotable(connection: Connection, round: str) -> list[tuple[str, str, int, bytes]]:

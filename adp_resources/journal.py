@@ -155,12 +155,19 @@ class Journal:
             for row in connection.execute(query):
                 yield decoder.decode(zlib.decompress(row.document))
 
-    def given_up(self, round: str) -> str:
-        """Why episodes of a round were given up, until there is more to spend; empty where none was."""
+    def why_stopped(self, round: str) -> str:
+        """Which spent budget kept a round from being run to its end; empty where none did.
+
+        Such a round has episodes that were given up, is short of its target where it has one, and can be gone
+        on with when there is more to spend.
+        """
         query = sa.select(journal.c.error_message).where(
             journal.c.round == round, journal.c.outcome == "cancelled"
         )
         with self.database.read() as connection:
+            state = acceptance(connection, round)
+            if state and not state.missing:
+                return ""
             return connection.execute(query.order_by(journal.c.ended_at.desc()).limit(1)).scalar() or ""
 
     def tried(self, rounds: Collection[str]) -> tuple[int, int]:

@@ -109,7 +109,7 @@ journal = Table(
     Column("document", LargeBinary, nullable=False),
     Column("surplus", Boolean, nullable=False),
     Index("journal_by_task", "task_id"),
-    Index("journal_by_outcome", "round", "outcome"),
+    Index("journal_by_outcome", "round", "outcome", "surplus"),
 )
 """One row a round, task and sample: the trajectory itself (`document`, zlib) and what is asked of it most."""
 

@@ -55,7 +55,7 @@ def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> R
     """Materialize every stage of a round; what an earlier try finished is kept."""
     _add_round(platform.instance, name)
     ran = _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
-    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=_budget_spent(platform, name))
+    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=platform.journal.why_stopped(name))
 
 
 def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
@@ -106,12 +106,6 @@ def _caused_by(result: dg.ExecuteInProcessResult, kind: type[Exception]) -> bool
                 return True
             error = error.cause
     return False
-
-
-def _budget_spent(platform: Platform, name: str) -> str:
-    """Why a round was not run to its end; empty where it was, or has all the solved ones it is to have."""
-    acceptance = platform.journal.acceptance(name)
-    return "" if acceptance and not acceptance.missing else platform.journal.given_up(name)
 
 
 def bury_dead_runs(platform: Platform) -> list[str]:
@@ -183,7 +177,7 @@ def completed(platform: Platform) -> set[str]:
 def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:
     if planned.driver != "command":
         return False
-    if planned.name in done and not _budget_spent(platform, planned.name):
+    if planned.name in done and not platform.journal.why_stopped(planned.name):
         return False
     return not sources or bool(sources & _sources(platform, planned.name))
 

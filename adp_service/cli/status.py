@@ -93,7 +93,7 @@ def _one_round(platform: Platform, name: str) -> None:
     }
     if acceptance := platform.journal.acceptance(name):
         rows["accepted"] = f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"
-    if reason := platform.journal.given_up(name):
+    if reason := platform.journal.why_stopped(name):
         rows["stopped"] = reason
     fields(rows)
     table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False, title_justify="left")

@@ -40,6 +40,12 @@ def many(count: int, tasks: dict[str, TaskSpec]) -> Selection:
     return selected(*trajectories, tasks=tasks)
 
 
+def test_what_is_surplus_gets_in_no_dataset() -> None:
+    selection = selected(solved("asked for"), solved("surplus", surplus=True))
+    assert selection.rows["task_id"].to_list() == ["asked for"]
+    assert (selection.funnel["verified success"], selection.funnel["not surplus"]) == (2, 1)
+
+
 def test_only_verified_successes_get_in_and_the_funnel_tells_where_the_others_went() -> None:
     bad_call = solved("bad", steps=[step(1, "python_executor", "{not json", "error"), *solved().steps])
     selection = selected(

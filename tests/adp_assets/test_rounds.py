@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import NothingPending, Plan, Round, Rounds, may_follow, next_name
+from adp_resources.acceptance import Acceptance
 from adp_resources.database import Database
+from adp_resources.journal import Journal
 from runtimes.contracts import Lineage
 from runtimes.errors import ConfigurationError
-from tests.adp_assets.tasks import add, task
+from tests.adp_assets.tasks import add, solved, task
 
 
 @pytest.fixture
@@ -75,6 +78,32 @@ def test_known_tasks_run_anew_only_when_asked_for(pool: TaskPool, rounds: Rounds
     assert rounds.get("r2") is None, "the name can be planned later"
     rounds.plan("r2", Plan(again=True))
     assert ids(rounds, "r2") == ["a"]
+
+
+def test_the_rounds_of_a_chain_share_its_first_rounds_name_and_target(pool: TaskPool, rounds: Rounds) -> None:
+    add(pool, *(task(f"t{n}") for n in range(4)))
+    first = rounds.plan("r1", Plan(size=1, accept=7))
+    second = rounds.plan("r2", Plan(size=1, follows="r1", accept=99))
+    other = rounds.plan("other", Plan(size=1))
+    assert (first.chain, first.accept) == (second.chain, second.accept) == ("r1", 7)
+    assert (other.chain, other.accept) == ("other", None)
+    assert [link.name for link in rounds.chain("r2")] == ["r2", "r1"]
+    assert [link.name for link in rounds.chain("r1")] == ["r1"]
+    rounds.aim("r2", 9)
+    assert [each.accept for each in rounds.all()] == [9, 9, None]
+
+
+def test_tasks_that_nobody_began_wait_in_the_pool_again(
+    pool: TaskPool, rounds: Rounds, tmp_path: Path
+) -> None:
+    add(pool, task("begun"), task("left"), task("web", task_type="web"))
+    rounds.plan("r1", Plan())
+    Journal(pool.database, tmp_path).write(solved("begun", round="r1"))
+    assert rounds.give_back("r1", "code") == 1
+    assert rounds.give_back("r1", "code") == 1, "as often as one likes"
+    rounds.plan("r2", Plan())
+    assert ids(rounds, "r2") == ["left"]
+    assert ids(rounds, "r1") == ["begun", "left", "web"], "what the round chose stays as it was"
 
 
 def test_two_planners_at_once_never_take_the_same_task(pool: TaskPool, rounds: Rounds) -> None:
@@ -177,6 +206,10 @@ def test_what_may_follow_is_bounded_by_rounds_spend_and_work() -> None:
     assert "MAX_ROUND_COST_USD" in str(reason(spent=1.0, most=1.0))
     assert "MAX_ROUNDS" in str(reason(replace(before, number=2)))
     assert "no task waits" in str(reason(pending=0))
+    for missing in (1, 0):
+        state = Acceptance(target=5, accepted=5 - missing, surplus=0)
+        why = may_follow(before, pending=1, spent_usd=0.0, max_spend_usd=None, acceptance=state)
+        assert why == (None if missing else "the 5 solved trajectories asked for are there")
 
 
 def test_a_limit_on_spend_that_cannot_be_kept_lets_no_round_follow() -> None:

@@ -142,14 +142,14 @@ def test_a_spent_budget_lets_nothing_begin_and_gives_up_what_asks_for_more(journ
     assert ended["solved"] == 5
     assert 1 <= ended["cancelled"] <= 3
     assert ended.total() == len(scene.tries) < 40
-    assert journal.given_up("r") == why
+    assert journal.why_stopped("r") == why
     assert len(journal.finished("r", "reasoning")) == 5
     left = [each for each in many(40) if (each[0].task_id, 0) not in journal.finished("r", "reasoning")]
 
     assert Scene().engine(journal).run("r", "reasoning", left, never) == ""
 
     assert set(outcomes(journal).values()) == {"solved"}
-    assert journal.given_up("r") == ""
+    assert journal.why_stopped("r") == ""
 
 
 def hanging_after(count: int) -> tuple[Scene, threading.Event]:

@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.add_column("rounds", sa.Column("accept", sa.Integer(), nullable=True))
     op.add_column("rounds", sa.Column("chain", sa.String(length=100), nullable=False, server_default=""))
     op.add_column("journal", sa.Column("surplus", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.drop_index("journal_by_outcome", table_name="journal")
+    op.create_index("journal_by_outcome", "journal", ["round", "outcome", "surplus"], unique=False)
     op.create_table(
         "task_stats",
         sa.Column("task_id", sa.String(length=200), nullable=False),
@@ -53,6 +55,8 @@ def downgrade() -> None:
     op.drop_index("dead_letters_by_state", table_name="dead_letters")
     op.drop_table("dead_letters")
     op.drop_table("task_stats")
+    op.drop_index("journal_by_outcome", table_name="journal")
+    op.create_index("journal_by_outcome", "journal", ["round", "outcome"], unique=False)
     op.drop_column("journal", "surplus")
     op.drop_column("rounds", "chain")
     op.drop_column("rounds", "accept")

@@ -1,0 +1,74 @@
+"""Databases of earlier versions, brought up with what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+import adp_resources.migrations
+from adp_resources.database import Database
+from adp_resources.dead_letters import DeadLetters
+from adp_resources.journal import Journal
+from adp_resources.task_stats import TaskRecord, TaskStats
+
+ROUND = "INSERT INTO rounds (round, follows, number, samples, max_rounds, driver, planned_at) VALUES "
+EPISODE = (
+    "INSERT INTO journal (round, task_id, sample, task_type, runtime_id, outcome, finished, error_type,"
+    " error_message, steps, prompt_tokens, completion_tokens, started_at, ended_at, attempts, document)"
+    " VALUES (:round, :task_id, :sample, 'code', 'x', :outcome, :finished, :error_type, :error_message, 0, 0,"
+    " 0, 1.0, 2.0, 3, :document)"
+)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Database]:
+    """A database as the first version left it."""
+    database = Database(f"sqlite:///{tmp_path}/adp.sqlite")
+    config = Config()
+    config.set_main_option("script_location", str(Path(adp_resources.migrations.__file__).parent))
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    yield database
+    database.close()
+
+
+def episode(task_id: str, sample: int, outcome: str, **fields: Any) -> dict[str, Any]:
+    row = {"round": "r1", "task_id": task_id, "sample": sample, "outcome": outcome, "document": b""}
+    row |= {"finished": outcome in {"solved", "unsolved"}, "error_type": None, "error_message": None}
+    return row | fields
+
+
+def test_chains_failures_and_tries_of_old_rounds_are_known(old: Database, tmp_path: Path) -> None:
+    with old.begin() as connection:
+        for values in ("('r1', NULL, 1", "('r2', 'r1', 2", "('r3', 'r2', 3", "('alone', NULL, 1"):
+            connection.execute(sa.text(f"{ROUND}{values}, 1, 3, 'command', 1.0)"))
+        connection.execute(
+            sa.text(EPISODE),
+            [
+                episode("t", 0, "solved"),
+                episode("t", 1, "unsolved"),
+                episode(
+                    "u", 0, "infrastructure_error", error_type="network_error", error_message="No server."
+                ),
+            ],
+        )
+
+    old.upgrade()
+
+    with old.read() as connection:
+        chains = {
+            row.round: row.chain for row in connection.execute(sa.text("SELECT round, chain FROM rounds"))
+        }
+    assert chains == {"r1": "r1", "r2": "r1", "r3": "r1", "alone": "alone"}
+    assert TaskStats(old).get("t") == TaskRecord("t", 2, 2, 1)
+    assert TaskStats(old).get("u") is None
+    (letter,) = DeadLetters(old).all(["dead"])
+    assert (letter.name, letter.error_message, letter.history) == ("r1/u/0", "No server.", ())
+    assert Journal(old, tmp_path).acceptance("r1") is None
