@@ -98,6 +98,47 @@ class Journal:
                 connection.execute(query.values(surplus=False, document=zlib.compress(document, 1)))
         return len(found)
 
+    def replace_verdict(self, old: Trajectory, new: Trajectory) -> bool:
+        """Put `new`, the same episode with another verdict, in the place of `old`.
+
+        Row and file change together; when the episode ended stays as it was. False, and nothing is changed,
+        where the row is no longer `old`.
+        """
+        where = sa.and_(
+            journal.c.round == old.round, journal.c.task_id == old.task_id, journal.c.sample == old.sample
+        )
+        with self.database.begin() as connection:
+            found = connection.execute(sa.select(journal.c.document).where(where)).scalar()
+            if found is None or trajectory_from_json(zlib.decompress(found)) != old:
+                return False
+            surplus = new.success and (old.surplus or not (old.success or has_place(connection, new)))
+            placed = msgspec.structs.replace(new, surplus=surplus)
+            document = trajectory_to_json(placed)
+            if self._mirrors(placed):
+                self._mirror(placed, document)
+            values = {"outcome": placed.outcome, "reward": placed.reward, "surplus": surplus}
+            packed = zlib.compress(document, 1)
+            connection.execute(sa.update(journal).where(where).values(**values, document=packed))
+        return True
+
+    def tasks(self, round: str | None = None, task_id: str | None = None) -> list[tuple[str, str]]:
+        """The rounds and tasks that have trajectories, of this round or task or of all."""
+        query = sa.select(journal.c.round, journal.c.task_id).distinct()
+        if round is not None:
+            query = query.where(journal.c.round == round)
+        if task_id is not None:
+            query = query.where(journal.c.task_id == task_id)
+        with self.database.read() as connection:
+            found = connection.execute(query.order_by(journal.c.round, journal.c.task_id))
+            return [(row.round, row.task_id) for row in found]
+
+    def samples(self, round: str, task_id: str) -> list[Trajectory]:
+        """A task's trajectories in a round, by their sample."""
+        query = sa.select(journal.c.document).where(journal.c.round == round, journal.c.task_id == task_id)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(journal.c.sample)).all()
+        return [trajectory_from_json(zlib.decompress(row.document)) for row in rows]
+
     def finished(self, round: str, task_type: str) -> set[Key]:
         """What needs no further run in this round."""
         query = sa.select(journal.c.task_id, journal.c.sample).where(

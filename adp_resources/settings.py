@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     max_rounds: int = Field(3, ge=1)
     max_round_cost_usd: float | None = Field(None, ge=0)
     feedback_enabled: bool = True
+    release_judged: bool = False
     synthesis_batch_size: int = Field(10, ge=1)
     mutations_per_essence: int = Field(1, ge=0)
     min_success_rate: float = Field(0.01, ge=0, le=1)

@@ -13,11 +13,13 @@ import psutil
 import sqlalchemy as sa
 
 from adp_assets.automation import DEAD_LETTERS_JOB, FINISHED, RELEASE_JOB, ROUND_JOB, round_config
+from adp_assets.execution.assets import asset_name
 from adp_assets.rounds import ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
 from adp_service.platform import Platform
 from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
+from runtimes.registry import task_types
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey("training_dataset"))
@@ -65,17 +67,31 @@ def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
     return _execute(platform, RELEASE_JOB, name, {**config, **QUIET})
 
 
+def refresh_round(platform: Platform, name: str) -> Ran:
+    """Make the trajectory assets and the dataset of a round anew from the journal."""
+    again = [dg.AssetKey(asset) for asset in (*map(asset_name, task_types()), "training_dataset")]
+    return _execute(platform, ROUND_JOB, name, QUIET, again)
+
+
 def refresh_dead_letters(platform: Platform) -> None:
     """Let the UI show the dead letters as they stand, after a person decided about some."""
     _execute(platform, DEAD_LETTERS_JOB, None, QUIET)
 
 
-def _execute(platform: Platform, job_name: str, partition: str | None, run_config: dict[str, Any]) -> Ran:
+def _execute(
+    platform: Platform,
+    job_name: str,
+    partition: str | None,
+    run_config: dict[str, Any],
+    assets: list[dg.AssetKey] | None = None,
+) -> Ran:
+    """Run a job, or only these assets of it."""
     job = platform.defs.resolve_job_def(job_name)
     result = job.execute_in_process(
         instance=platform.instance,
         partition_key=partition,
         run_config=run_config,
+        asset_selection=assets,
         tags={COMMAND_TAG: _this_process()},
         raise_on_error=False,
     )

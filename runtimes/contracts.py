@@ -169,11 +169,15 @@ class ExecutionStep(Struct, kw_only=True):
 
 
 class Grade(Struct, frozen=True, kw_only=True):
-    """A verifier's verdict: `reward` from 0 to 1, solved when it is 1, and why in words."""
+    """A verifier's verdict: `reward` from 0 to 1, solved when it is 1, and why in words.
+
+    `judged` says that it is the word of a judge alone: nothing was executed, compared or counted.
+    """
 
     verifier: str
     reward: float
     reason: str = ""
+    judged: bool = False
 
     @property
     def solved(self) -> bool:
@@ -222,6 +226,7 @@ class Trajectory(Struct, kw_only=True):
     verifier: str = ""
     reward: float | None = None
     grade_reason: str = ""
+    judged: bool = False
     surplus: bool = False
     teacher: str = ""
     model: str = ""
@@ -281,7 +286,7 @@ class Trajectory(Struct, kw_only=True):
             return self
         if grade is None:
             return msgspec.structs.replace(
-                self, outcome="unverified", success=False, verified=False, reward=None
+                self, outcome="unverified", success=False, verified=False, reward=None, judged=False
             )
         return msgspec.structs.replace(
             self,
@@ -291,6 +296,7 @@ class Trajectory(Struct, kw_only=True):
             verifier=grade.verifier,
             reward=grade.reward,
             grade_reason=grade.reason,
+            judged=grade.judged,
         )
 
 

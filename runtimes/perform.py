@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory
+from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory, Verifier
 from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
 from runtimes.services import Services
@@ -16,8 +16,11 @@ from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
-GRADING_SECONDS = 120.0
-"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure."""
+GRADING_SECONDS = 300.0
+"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure.
+
+What an agent can make it wait for has to end before, with a reward of 0.
+"""
 
 
 async def perform(
@@ -42,18 +45,16 @@ async def perform(
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
             redactor = redactor.knowing(world.session)
-            graded = trajectory.graded(await _verdict(task, trajectory, services, world))
-            if graded.outcome == "unsolved" and (lost := graded.metadata.get("unavailable_tools")):
+            verified = await graded(task.verifier, trajectory, services, world)
+            if verified.outcome == "unsolved" and (lost := verified.metadata.get("unavailable_tools")):
                 raise InfrastructureError(
                     "system_error",
                     f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
                     "See `adp tools test`.",
                 )
-            if graded.success and world.trace is not None:
+            if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return redactor.json(graded)
-    except VerifierFault as error:
-        return redactor.json(msgspec.structs.replace(trajectory.graded(None), grade_reason=str(error)))
+            return redactor.json(verified)
     except (ModelRefused, BudgetSpent):
         raise
     except InfrastructureError as error:
@@ -71,16 +72,26 @@ async def perform(
     return redactor.json(failed)
 
 
-async def _verdict(task: TaskSpec, trajectory: Trajectory, services: Services, world: World) -> Grade | None:
-    if task.verifier is None or not trajectory.finished:
-        return None
+async def graded(
+    verifier: Verifier | None, trajectory: Trajectory, services: Services, world: World
+) -> Trajectory:
+    """The trajectory with its verdict; unverified without a verifier, or where that one is at fault.
+
+    Raises InfrastructureError where nobody can say for a fault of ours.
+    """
+    if verifier is None or not trajectory.finished:
+        return trajectory.graded(None)
     if trajectory.error_type is not None:
         reason = f"the episode did not come to its end: {trajectory.error_message}"
-        return Grade(verifier=task.verifier.kind, reward=0.0, reason=reason)
+        return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
     try:
         async with asyncio.timeout(GRADING_SECONDS):
-            return await grade(task.verifier, trajectory, services, world)
+            return trajectory.graded(await grade(verifier, trajectory, services, world))
+    except VerifierFault as error:
+        return msgspec.structs.replace(
+            trajectory.graded(None), verifier=verifier.kind, grade_reason=str(error)
+        )
     except TimeoutError as error:
         raise InfrastructureError(
-            "timeout", f"The grader ({task.verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
+            "timeout", f"The grader ({verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
         ) from error

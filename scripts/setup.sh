@@ -32,13 +32,13 @@ logged() {
 fingerprint() {
     {
         printf '%s\n' "$root"
-        cat requirements.lock sandbox/science.txt pyproject.toml scripts/setup.sh "$npm_folder"/package-lock.json
+        cat requirements.lock sandbox/science.txt runtimes/grading/packages.txt pyproject.toml scripts/setup.sh "$npm_folder"/package-lock.json
     } | sha256sum | cut -d ' ' -f 1
 }
 
 is_current() {
     [[ -x .venv/bin/python && -f $stamp && $(<"$stamp") == "$(fingerprint)" ]] && have bwrap && have_browser &&
-        have_science_layer
+        have_layers
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -184,17 +184,22 @@ install_packages() {
         --no-deps --no-build-isolation --editable .
 }
 
-have_science_layer() {
-    .venv/bin/python -c 'import sys, sandbox.profiles as p; sys.exit(len(p.installed_profiles()) < 2)' 2>/dev/null
+have_layers() {
+    .venv/bin/python -c '
+import sys, sandbox, sandbox.profiles as profiles
+sandbox.profile_of("runtimes/grading/packages.txt")
+sys.exit(len(profiles.installed_profiles()) < 2)' 2>/dev/null
 }
 
-# Runs of code that need numpy and its like find them in a layer of the sandbox, for the python of its jails.
-ensure_science_layer() {
-    if have_science_layer; then
+# Runs of code that need numpy and its like, and graders, find them in layers of the sandbox, for the python of
+# its jails.
+ensure_layers() {
+    if have_layers; then
         return
     fi
-    say "building the sandbox's science layer (numpy, pandas, polars, duckdb, sympy, matplotlib)"
+    say "building the sandbox's layers (numpy, pandas, polars, duckdb, sympy, matplotlib; the graders' packages)"
     logged "building the science layer" .venv/bin/python -m sandbox.layers build science
+    logged "building the graders' layer" .venv/bin/python -m sandbox.layers build runtimes/grading/packages.txt
 }
 
 # An MCP server that others wrote, in another language; without it the tests against it are skipped, and say so.

@@ -43,7 +43,9 @@ def training_dataset_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         **frames: pl.DataFrame,
     ) -> pl.DataFrame:
         selection = select(
-            (t for frame in frames.values() for t in trajectories_of(frame)), tasks_of(seed_tasks)
+            (t for frame in frames.values() for t in trajectories_of(frame)),
+            tasks_of(seed_tasks),
+            judged=settings.get().release_judged,
         )
         folder = settings.get().output / "datasets" / context.partition_key
         _publish(context, folder, selection.rows, selection.funnel)

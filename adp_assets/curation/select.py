@@ -22,9 +22,15 @@ class Selection:
     funnel: dict[str, int]
 
 
-def select(trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec]) -> Selection:
-    """Verified successes with at least one step that are not surplus, renderable, each content once."""
-    funnel = {"trajectories": 0, "finished": 0, "verified success": 0, "not surplus": 0, "renderable": 0}
+def select(
+    trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec], *, judged: bool = False
+) -> Selection:
+    """Verified successes with at least one step that are not surplus, renderable, each content once.
+
+    Those that rest on a judge's word alone are left out unless `judged`.
+    """
+    stages = ("trajectories", "finished", "verified success", "not judged alone", "not surplus", "renderable")
+    funnel = dict.fromkeys(stages, 0)
     rows: list[dict[str, Any]] = []
     for trajectory in trajectories:
         funnel["trajectories"] += 1
@@ -32,6 +38,9 @@ def select(trajectories: Iterable[Trajectory], tasks: dict[str, TaskSpec]) -> Se
         if trajectory.outcome != "solved" or not trajectory.steps:
             continue
         funnel["verified success"] += 1
+        if trajectory.judged and not judged:
+            continue
+        funnel["not judged alone"] += 1
         if trajectory.surplus:
             continue
         funnel["not surplus"] += 1

@@ -12,6 +12,7 @@ from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.acceptance import Acceptance
 from adp_resources.fanout import Work
 from adp_resources.journal import Key
+from adp_resources.regrading import decide_votes
 from adp_resources.resources import DatabaseResource, FanOutResource
 from adp_resources.task_stats import TaskRecord
 from runtimes.contracts import TaskSpec
@@ -51,6 +52,7 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
             stopped = fanout.create().run(round, task_type, work, cancelled(context))
         if stopped:
             context.log.warning("Stopped before all was run: %s", stopped)
+        decide_votes(journal, round, tasks.values())
         database.task_stats().refresh(round)
         acceptance = journal.acceptance(round)
         if acceptance and not acceptance.missing:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from adp_resources.database import Database, upsert
 from adp_resources.tables import pool_tasks
-from runtimes.contracts import TaskSpec
+from runtimes.contracts import TaskSpec, Verifier
 
 
 class TaskPool:
@@ -50,6 +50,14 @@ class TaskPool:
         with self.database.read() as connection:
             spec = connection.execute(query).scalar()
         return msgspec.convert(spec, TaskSpec) if spec is not None else None
+
+    def set_verifier(self, task_id: str, verifier: Verifier) -> None:
+        """Let a task have another verifier from now on, in later rounds too."""
+        with self.database.begin() as connection:
+            where = pool_tasks.c.task_id == task_id
+            spec = connection.execute(sa.select(pool_tasks.c.spec).where(where)).scalar_one()
+            changed = {**spec, "verifier": msgspec.to_builtins(verifier)}
+            connection.execute(sa.update(pool_tasks).where(where).values(spec=changed))
 
     def counts(self) -> Counter[tuple[str, str]]:
         """How many tasks each (status, task type) has."""

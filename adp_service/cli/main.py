@@ -16,6 +16,7 @@ from adp_service.cli import (
     export,
     import_gsm8k,
     import_miniwob,
+    regrade,
     replay,
     run,
     show,
@@ -53,6 +54,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("show")(show.show)
 app.command("replay")(replay.replay)
+app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
 app.add_typer(dlq.dlq, name="dlq")

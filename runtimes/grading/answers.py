@@ -16,6 +16,9 @@ from runtimes.world import World
 
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?")
 
+_LISTING = re.compile(r"(?:[\s,;|/&、，；]|\b(?:or|and|oder|und)\b|或者?|和|还是)*", re.IGNORECASE)
+"""What stands between two members of a list of numbers, and nothing else."""
+
 
 class ExactSpec(Struct, frozen=True, forbid_unknown_fields=True):
     expected: str
@@ -33,47 +36,86 @@ class Exact(VerifierKind[ExactSpec]):
 
 
 class NumericSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """Within `tolerance`, absolute, or `relative_tolerance`, a share of the expected number."""
+
     expected: float
     tolerance: Annotated[float, Meta(ge=0)] = 1e-6
+    relative_tolerance: Annotated[float, Meta(ge=0, lt=1)] = 1e-9
 
 
 class Numeric(VerifierKind[NumericSpec]):
-    """The last number in the answer is the expected one, within an absolute tolerance."""
+    """The last number in the answer is the expected one, and the answer does not list several."""
 
     Spec = NumericSpec
 
     async def grade(
         self, spec: NumericSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
-        return same_number(trajectory.final_result, spec.expected, spec.tolerance)
+        return same_number(trajectory.final_result, spec.expected, spec.tolerance, spec.relative_tolerance)
 
 
 def same_text(answer: Any, expected: str) -> tuple[float, str]:
     if answer is None:
         return 0.0, "there is no answer"
-    if _folded(str(answer)) == _folded(expected):
+    if folded(str(answer)) == folded(expected):
         return 1.0, "the answer is the expected text"
     return 0.0, f"the answer {_shown(answer)} is not the expected text"
 
 
-def same_number(answer: Any, expected: float, tolerance: float) -> tuple[float, str]:
-    number = last_number(str(answer)) if answer is not None else None
+def same_number(
+    answer: Any, expected: float, tolerance: float, relative_tolerance: float = 1e-9
+) -> tuple[float, str]:
+    number = the_number(str(answer)) if answer is not None else None
     if number is None:
-        return 0.0, f"there is no number in the answer {_shown(answer)}"
-    if math.isclose(number, expected, rel_tol=1e-9, abs_tol=tolerance):
+        return 0.0, f"there is no number in the answer {_shown(answer)}, or several to choose from"
+    allowed = max(tolerance, relative_tolerance * abs(expected))
+    if math.isclose(number, expected, rel_tol=0.0, abs_tol=allowed):
         return 1.0, "the answer's number is the expected one"
     return 0.0, f"the answer's number {number:g} is not the expected one"
 
 
 def last_number(text: str) -> float | None:
     """The last number written in `text`, thousands separators allowed; None where there is none."""
-    plain = unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-")
-    found = [m.group() for m in _NUMBER.finditer(plain) if m.group()]
-    return float(found[-1].replace(",", "")) if found else None
+    found = _numbers(_plain(text))
+    return _value(found[-1]) if found else None
 
 
-def _folded(text: str) -> str:
+def the_number(text: str) -> float | None:
+    """The last number of an answer; None where there is none, or it is the last of a list of different ones.
+
+    "12 or 13" and "1, 2, 3" leave the choice to whoever reads them. Words between two numbers make them
+    no list: "9 * 2 = 18" and "of 7 apples 5" commit themselves.
+    """
+    plain = _plain(text)
+    found = _numbers(plain)
+    if not found:
+        return None
+    number = _value(found[-1])
+    for before, after in zip(reversed(found[:-1]), reversed(found), strict=False):
+        if not _LISTING.fullmatch(plain, before.end(), after.start()):
+            break
+        if _value(before) != number:
+            return None
+    return number
+
+
+def folded(text: str) -> str:
+    """What two texts share that differ in letter case, width and outer space only."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _numbers(plain: str) -> list[re.Match[str]]:
+    return [match for match in _NUMBER.finditer(plain) if match.group()]
+
+
+def _value(match: re.Match[str]) -> float:
+    return float(match.group().replace(",", ""))
+
+
+def _plain(text: str) -> str:
+    """`text` in plain digits and signs, without characters that nobody sees."""
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return shown.replace("\N{MINUS SIGN}", "-")
 
 
 def _shown(answer: Any) -> str:

@@ -13,9 +13,10 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
+from runtimes.grading.killable import TookTooLong, search
 from runtimes.grading.page_reading import by_locator, by_script, open_page
-from runtimes.grading.python_tests import same_json
 from runtimes.grading.urls import normalised, same_url
+from runtimes.grading.values import same_json
 from runtimes.services import Services
 from runtimes.web.page.navigation import whole_address
 from runtimes.world import World
@@ -88,6 +89,9 @@ class PageState(VerifierKind[PageStateSpec]):
                 raise InvalidTask(f"a check {fault} - at `{place}`.")
         return read
 
+    def needs_world(self, spec: PageStateSpec) -> bool:
+        return True
+
     def needs_last_page(self, spec: PageStateSpec) -> bool:
         return any(check.on_last_page for check in spec.checks)
 
@@ -115,7 +119,7 @@ async def _judge(
 ) -> tuple[float, str]:
     """The reward of one check, and why; `stays` where what is read must be at the address that is checked."""
     if check.of_address:
-        return _hold(check, world.last_url, answer)
+        return await _hold(check, world.last_url, answer)
     if check.url is UNSET:
         if world.last_page is None:
             return 0.0, "the episode ended on no page"
@@ -124,15 +128,15 @@ async def _judge(
         for url in (before, world.last_page.url):
             if stays and normalised(url) != normalised(world.last_url):
                 return 0.0, f"the page went on to {url} once the episode had ended"
-        return _hold(check, value, answer)
+        return await _hold(check, value, answer)
     assert fresh is not None
     await open_page(fresh, check.url)
-    verdict = _hold(check, await _value(fresh, check), answer)
+    verdict = await _hold(check, await _value(fresh, check), answer)
     for _ in range(_TRIES if check.script is UNSET else 0):
         if verdict[0] == 1:
             break
         await asyncio.sleep(RENDERING_SECONDS / _TRIES)
-        verdict = _hold(check, await _value(fresh, check), answer)
+        verdict = await _hold(check, await _value(fresh, check), answer)
     return verdict
 
 
@@ -145,15 +149,18 @@ async def _value(page: Page, check: Check) -> Any:
     return await by_locator(page, check.locator, read, attribute)
 
 
-def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
+async def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
     """The check's value against what it must be, or the agent's answer against the value."""
     if check.compare is not UNSET:
         return _hold_answer(check, value, answer)
-    if check.of_address:
-        holds = _is_there(check, str(value))
-        return (1.0, "the episode ended there") if holds else (0.0, f"the episode ended at {value}")
-    if _is_as_expected(check, value):
-        return 1.0, "the page is in the expected state"
+    try:
+        if check.of_address:
+            holds = await _is_there(check, str(value))
+            return (1.0, "the episode ended there") if holds else (0.0, f"the episode ended at {value}")
+        if await _is_as_expected(check, value):
+            return 1.0, "the page is in the expected state"
+    except TookTooLong as error:
+        return 0.0, f"the text could not be searched: {error}"
     return 0.0, "the page is not in the expected state"
 
 
@@ -166,13 +173,13 @@ def _hold_answer(check: Check, value: Any, answer: Any) -> tuple[float, str]:
     return 0.0, f"the page holds no {'text' if check.compare == 'exact' else 'number'} to compare with"
 
 
-def _is_there(check: Check, url: str) -> bool:
+async def _is_there(check: Check, url: str) -> bool:
     if check.expected is not UNSET:
         return same_url(url, str(check.expected))
-    return _is_as_expected(check, normalised(url, fragment=True))
+    return await _is_as_expected(check, normalised(url, fragment=True))
 
 
-def _is_as_expected(check: Check, value: Any) -> bool:
+async def _is_as_expected(check: Check, value: Any) -> bool:
     if check.expected is not UNSET:
         return same_json(value, check.expected)
     if check.contains is not UNSET:
@@ -180,7 +187,7 @@ def _is_as_expected(check: Check, value: Any) -> bool:
             return any(same_json(member, check.contains) for member in value)
         return isinstance(value, str) and str(check.contains) in value
     if check.matches is not UNSET:
-        return isinstance(value, str) and re.search(check.matches, value) is not None
+        return isinstance(value, str) and await search(check.matches, value)
     number = _number(value)
     return number is not None and check.at_least is not UNSET and number >= check.at_least
 

@@ -1,33 +1,40 @@
-"""Grades submitted Python by calling it in a fresh sandbox and comparing what comes back, outside of it.
+"""Grades submitted Python by what it returns: against known values, or by tests written as Python.
 
-The expected values never enter the sandbox: the code under test is given calls only, so nothing it can read,
-patch or print tells it what would pass.
+The expected values never enter the sandbox of the code under test: it is given calls only, so nothing it can
+read, patch or print tells it what would pass. Calls of plain arguments it carries out by itself, and the
+values are compared here; whatever else is to be evaluated, an operator or a test, is evaluated apart from it.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import json
-import math
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InfrastructureError, InvalidTask
+from runtimes.errors import InvalidTask
+from runtimes.grading.apart import NoVerdict, TestPlan, run_apart
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
+from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
+from runtimes.grading.values import same_json
 from runtimes.services import Services
 from runtimes.world import World
-from sandbox import SandboxError
+from sandbox import Limits
 
 RESULTS = "graded.json"
+CHECK = "check"
+"""The function in which HumanEval's tests take the submitted one."""
 _FENCED = re.compile(r"```(?:python|py)?\s*\n(.*?)```", re.DOTALL)
 
 _HARNESS = """
 import json, sys
 source, calls = json.load(open("submission.json"))
-names = {"__name__": "submission"}
+module = sys.modules["submission"] = type(sys)("submission")
+names = module.__dict__
 exec(compile(source, "submission.py", "exec"), names)
 values = []
 for call in calls:
@@ -52,43 +59,60 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PythonTestsSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    cases: Annotated[list[Case], Meta(min_length=1)]
+    """Either `cases` or `tests`: the text of a test file, of plain asserts, or with HumanEval's `check`.
+
+    Tests import the submission as `module`, or just name what is in it. `entry_point` is what `check` is
+    given. Objects of the submission's own are let in from `classes`, by default from every name the tests use
+    that begins with a capital; anything else must return data. `in_place` hands changed arguments back.
+    """
+
+    cases: list[Case] = []
+    tests: str = ""
+    entry_point: str = ""
+    module: str = "solution"
+    classes: list[str] | None = None
+    in_place: bool = False
+    limits: dict[str, int | float] = {}
 
 
 class PythonTests(VerifierKind[PythonTestsSpec]):
-    """Every case's call must give its expected value; the reward is 1 or 0, not a share."""
+    """Every case or test must pass; the reward is 1 or 0, not a share."""
 
     Spec = PythonTestsSpec
 
     def read(self, spec: dict[str, Any]) -> PythonTestsSpec:
         read = super().read(spec)
+        if bool(read.cases) == bool(read.tests.strip()):
+            raise InvalidTask(f"exactly one of `cases` and `tests` is given, not empty - at `{SPEC_PLACE}`.")
+        check_limits(read.limits)
         for index, case in enumerate(read.cases):
-            try:
-                ast.parse(case.call.strip(), mode="eval")
-            except (SyntaxError, ValueError) as error:
-                place = f"{SPEC_PLACE}.cases[{index}].call"
-                raise InvalidTask(
-                    f"{case.call!r} is no Python expression: {error} - at `{place}`."
-                ) from error
+            _check_python(case.call.strip(), "eval", f"{SPEC_PLACE}.cases[{index}].call")
+        if read.tests:
+            _check_tests(read)
         return read
+
+    def needs_sandbox(self, spec: PythonTestsSpec) -> bool:
+        return True
 
     async def grade(
         self, spec: PythonTestsSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
         if not isinstance(trajectory.final_result, str):
             return 0.0, "there is no submitted code"
-        submission = json.dumps([source_of(trajectory.final_result), [case.call for case in spec.cases]])
+        source = source_of(trajectory.final_result)
+        limits = with_limits(services.limits, spec.limits)
         try:
-            async with services.sandboxes.session(limits=services.limits) as session:
-                await session.write("submission.json", submission.encode())
-                result = await session.run(code=_HARNESS % RESULTS)
-                if result.status != "ok":
-                    return 0.0, f"the submitted code ended with {result.status}"
-                values = _decoded(await session.read(RESULTS))
-        except SandboxError as error:
-            raise InfrastructureError("system_error", f"The grader's sandbox failed: {error}") from error
-        except (OSError, ValueError, RecursionError) as error:
-            return 0.0, f"the submitted code left no readable results: {error}"
+            if spec.tests:
+                return _of_report(await run_apart(_plan(spec), source, services, limits))
+            if all(is_plain_call(case.call) for case in spec.cases):
+                values = await _values(spec.cases, source, services, limits)
+            else:
+                report = await run_apart(_plan(spec), source, services, limits)
+                if "fault" in report:
+                    return 0.0, str(report["fault"])
+                values = report["values"]
+        except NoVerdict as error:
+            return 0.0, str(error)
         return _compare(spec.cases, values)
 
 
@@ -98,10 +122,93 @@ def source_of(answer: str) -> str:
     return max(fenced, key=len) if fenced else answer
 
 
-def _decoded(data: bytes) -> list[dict[str, Any]]:
-    values = json.loads(data)
+def is_plain_call(call: str) -> bool:
+    """Whether this is one call of one name with literal arguments: nothing else of it could be forged."""
+    tree = ast.parse(call.strip(), mode="eval").body
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        return False
+    if hasattr(builtins, tree.func.id):
+        return False
+    try:
+        for argument in (*tree.args, *(keyword.value for keyword in tree.keywords)):
+            ast.literal_eval(argument)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def names_used(source: str, module: str) -> list[str]:
+    """The names in a test that may be the submission's: those it imports, and any that no builtin has."""
+    found: dict[str, None] = {}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == module:
+            found |= dict.fromkeys(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            found[node.attr] = None
+        elif isinstance(node, ast.Name) and not hasattr(builtins, node.id):
+            found[node.id] = None
+    return [name for name in found if name.isidentifier()]
+
+
+def _plan(spec: PythonTestsSpec) -> TestPlan:
+    if spec.tests:
+        tests = _completed(spec)
+        names = names_used(tests, spec.module)
+    else:
+        tests = ""
+        names = names_used("\n".join(case.call.strip() for case in spec.cases), spec.module)
+    classes = spec.classes if spec.classes is not None else [name for name in names if name[:1].isupper()]
+    calls = tuple(case.call.strip() for case in spec.cases)
+    return TestPlan(tuple(names), tuple(classes), calls, tests, spec.module, spec.in_place)
+
+
+def _completed(spec: PythonTestsSpec) -> str:
+    """The tests with one more: HumanEval's `check` where there is one, else that the file ran to its end."""
+    lines = [f"from {spec.module} import {spec.entry_point}", f"{CHECK}({spec.entry_point})"]
+    body = "\n    ".join(lines) if _defines_check(spec.tests) else "pass"
+    return f"{spec.tests}\n\n\ndef test_the_whole_file():\n    {body}\n"
+
+
+def _check_tests(spec: PythonTestsSpec) -> None:
+    """Raise InvalidTask for tests that could not run, whatever was submitted."""
+    _check_python(spec.tests, "exec", f"{SPEC_PLACE}.tests")
+    if not spec.module.isidentifier():
+        raise InvalidTask(f"{spec.module!r} is no name of a module - at `{SPEC_PLACE}.module`.")
+    if _defines_check(spec.tests) and not spec.entry_point.isidentifier():
+        raise InvalidTask(
+            f"the tests define {CHECK}(candidate), and {spec.entry_point!r} names no function that is the "
+            f"candidate - at `{SPEC_PLACE}.entry_point`."
+        )
+
+
+def _defines_check(tests: str) -> bool:
+    return any(isinstance(node, ast.FunctionDef) and node.name == CHECK for node in ast.parse(tests).body)
+
+
+def _check_python(source: str, mode: str, place: str) -> None:
+    """Raise InvalidTask unless this is an expression (`eval`) or a program (`exec`)."""
+    try:
+        compile(source, "<verifier>", mode)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        kind, shown = ("expression", source) if mode == "eval" else ("program", source[:40] + "...")
+        raise InvalidTask(f"{shown!r} is no Python {kind}: {error} - at `{place}`.") from error
+
+
+async def _values(cases: list[Case], source: str, services: Services, limits: Limits) -> list[dict[str, Any]]:
+    """What the submission says its calls give. Raises NoVerdict."""
+    submission = json.dumps([source, [case.call for case in cases]])
+    with ours_to_mend():
+        try:
+            async with services.sandboxes.session(limits=limits) as session:
+                await session.write("submission.json", submission.encode())
+                result = await session.run(code=_HARNESS % RESULTS)
+                if result.status != "ok":
+                    raise NoVerdict(f"the submitted code ended with {result.status}")
+                values = json.loads(await session.read(RESULTS))
+        except (OSError, ValueError, RecursionError) as error:
+            raise NoVerdict(f"the submitted code left no readable results: {error}") from error
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise ValueError("not a list of results")
+        raise NoVerdict("the submitted code left no readable results: not a list of results")
     return values
 
 
@@ -116,24 +223,11 @@ def _compare(cases: list[Case], values: list[dict[str, Any]]) -> tuple[float, st
     return 1.0, f"all {len(cases)} cases pass"
 
 
-def same_json(value: Any, expected: Any) -> bool:
-    """Equality of two JSON values; true and 1 differ, 1 and 1.0 do not, floats are close to 1e-9."""
-    if isinstance(value, bool) or isinstance(expected, bool):
-        return value is expected
-    if isinstance(value, int | float) and isinstance(expected, int | float):
-        return value == expected or _close(value, expected)
-    if isinstance(value, list) and isinstance(expected, list):
-        return len(value) == len(expected) and all(map(same_json, value, expected))
-    if isinstance(value, dict) and isinstance(expected, dict):
-        return value.keys() == expected.keys() and all(same_json(value[k], expected[k]) for k in value)
-    return bool(value == expected)
-
-
-def _close(value: float, expected: float) -> bool:
-    """Whether two floats are close; whole numbers have to be equal, however large."""
-    if isinstance(value, int) and isinstance(expected, int):
-        return False
-    try:
-        return math.isclose(value, expected, rel_tol=1e-9)
-    except OverflowError:
-        return False
+def _of_report(report: dict[str, Any]) -> tuple[float, str]:
+    if "fault" in report:
+        return 0.0, str(report["fault"])
+    if report["failed"]:
+        return 0.0, f"failed: {', '.join(map(str, report['failed']))[:300]}"
+    if report["exit_code"] or not report["passed"]:
+        return 0.0, f"the tests did not come to their end (pytest's exit code {report['exit_code']})"
+    return 1.0, "all tests pass"

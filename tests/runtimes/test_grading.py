@@ -270,7 +270,7 @@ async def test_an_exact_answer_may_differ_in_case_width_and_spaces(opened: Servi
         ("numeric", {"expected": 5, "tolerence": 1}, "tolerence"),
         ("exact", {"expected": 5}, "expected"),
         ("python_tests", {"cases": [{"call": "f()"}]}, "expected"),
-        ("python_tests", {"cases": []}, "length >= 1"),
+        ("python_tests", {"cases": []}, "exactly one of `cases` and `tests`"),
         ("numeric", {"expected": 1, "tolerance": -1}, ">= 0"),
         ("page_state", {"url": "http://shop.test/", "script": "1"}, "expected"),
         (

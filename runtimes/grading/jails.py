@@ -1,0 +1,67 @@
+"""How graders use the sandbox: its failures as the platform's, its limits from the spec, its packages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runtimes.errors import InfrastructureError, InvalidTask
+from runtimes.grading.base import SPEC_PLACE
+from sandbox import Limits, Profile, SandboxError, profile_of
+from sandbox.profiles import installed_profiles
+
+PACKAGES = Path(__file__).with_name("packages.txt")
+"""What graders need beyond Python; `python -m sandbox.layers build` makes a layer of it."""
+
+INSIDE = Path(__file__).with_name("inside")
+
+
+@contextmanager
+def ours_to_mend() -> Iterator[None]:
+    """A broken sandbox is the platform's failure, not the answer's."""
+    try:
+        yield
+    except SandboxError as error:
+        raise InfrastructureError("system_error", f"The grader's sandbox failed: {error}") from error
+
+
+def check_limits(limits: dict[str, Any]) -> None:
+    """Raise InvalidTask unless a spec's `limits` are those of a sandbox."""
+    known = [field.name for field in dataclasses.fields(Limits)]
+    for name in limits:
+        if name not in known:
+            allowed = ", ".join(f"`{each}`" for each in known)
+            raise InvalidTask(
+                f"no limit of a sandbox - at `{SPEC_PLACE}.limits.{name}`; allowed are {allowed}."
+            )
+    try:
+        with_limits(Limits(), limits)
+    except ValueError as error:
+        raise InvalidTask(f"{error} - at `{SPEC_PLACE}.limits`.") from error
+
+
+def with_limits(limits: Limits, changes: dict[str, Any]) -> Limits:
+    return replace(limits, **changes)
+
+
+def inside(*modules: str) -> dict[str, bytes]:
+    """The modules of `inside` as files of a workspace, where they import each other as they do here."""
+    names = [f"{name}.py" for name in ("__init__", *modules)]
+    return {f"runtimes/grading/inside/{name}": (INSIDE / name).read_bytes() for name in names}
+
+
+def packages(name: str, *modules: str) -> Profile:
+    """A slot with the graders' packages, `modules` of them imported ahead; the science packages beside.
+
+    Raises InfrastructureError where the layer is not built.
+    """
+    with ours_to_mend():
+        profile = profile_of(PACKAGES)
+        science = installed_profiles()[0].layers
+    layers = (*profile.layers, *(layer for layer in science if layer not in profile.layers))
+    # `serves` keeps the pool from making a second slot as heavy as this one ahead.
+    return replace(profile, name=name, preload=(*profile.preload, *modules), layers=layers, serves=modules)
