@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         """The environment's word on models, in the order of the catalog."""
 
         def said(variable: str) -> str:
-            return str(getattr(self, variable.lower()))
+            return str(getattr(self, variable.lower())).strip()
 
         return ModelChoice(
             providers=tuple(

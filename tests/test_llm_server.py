@@ -217,6 +217,17 @@ async def test_stats_tell_how_many_requests_were_in_flight_at_most(
     assert slow_server.stats() == {"replies": {"200": 5}, "in_flight": 0, "max_in_flight": 5}
 
 
+async def test_beyond_its_cap_the_server_answers_429_at_once() -> None:
+    with llm_server("steps", delay_ms=200, cap=2, retry_after=7) as server:
+        async with AsyncOpenAI(base_url=server.url, api_key="test", max_retries=0) as model:
+            messages: list[Any] = [{"role": "user", "content": "Go."}]
+            asked = (model.chat.completions.create(model="test-model", messages=messages) for _ in range(5))
+            replies = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [reply for reply in replies if isinstance(reply, openai.RateLimitError)]
+        assert {reply.response.headers["retry-after"] for reply in refused} == {"7"}
+        assert server.stats()["replies"] == {"200": 2, "429": 3}
+
+
 def test_the_server_ends_with_the_process_that_started_it() -> None:
     starter = (
         "import subprocess, sys\n"

@@ -58,7 +58,8 @@ class OpenAIChat:
     wish, is not sent it from then on.
 
     `complete` is ChatModel's, but does not wait for a provider that is out of order: it raises OutOfOrder,
-    or OutOfCredit for an account without money.
+    or OutOfCredit for an account without money. `has_answered` says whether the provider ever did, if only by
+    a rate limit; `last_fault` is the last thing that went wrong, of whatever call.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class OpenAIChat:
         self.model = model
         self.base_url = base_url
         self.has_answered = False
+        self.last_fault = ""
         self.breaker = breaker or Breaker(least_calls=LEAST_CALLS, name=self.place)
         self._api_key = api_key
         self._retry = retry
@@ -136,8 +138,12 @@ class OpenAIChat:
                 async with pace.slot(again=again):
                     with self.breaker.call(Transient, OutOfCredit):
                         return await self._try(client, request, schema, time.monotonic() - began)
-            except RateLimited:
+            except RateLimited as fault:
+                self.has_answered, self.last_fault = True, str(fault)
                 again = True
+            except Transient as fault:
+                self.last_fault = str(fault)
+                raise
 
     async def _try(
         self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None, waited: float

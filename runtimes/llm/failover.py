@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,9 +35,9 @@ class Failover:
     never altered, so that the record says exactly what was sent; and a trajectory has one author. Whoever
     runs episodes repeats such a one from its start, which then is elsewhere.
 
-    With nobody else to ask, it waits for a provider that is out of order, if that has ever answered:
+    With nobody else to ask, it waits for a provider that is out of order, if that was ever heard of:
     otherwise its address is more likely wrong than the provider down. `deadline` is in seconds, for one call
-    with all its waits and tries.
+    with all its waits and tries; a wait that would outlast it is not begun.
     """
 
     def __init__(self, clients: Sequence[OpenAIChat], *, deadline: float = DEADLINE_SECONDS) -> None:
@@ -65,7 +66,7 @@ class Failover:
             if not clock.expired():
                 raise
             raise ModelUnavailable(
-                f"No reply within {self._deadline:g} s from {_places(asked)}.",
+                f"No reply within {self._deadline:g} s from {_places(asked)}.{_last_faults(asked)}",
                 "Raise LLM_DEADLINE or run fewer tasks at once, then run again: finished work is kept.",
             ) from error
 
@@ -95,9 +96,10 @@ class Failover:
                 for client, fault in zip(asked, faults, strict=True)
                 if isinstance(fault, OutOfOrder) and client.has_answered
             ]
-            if not waits or len(asked) < len(self.clients):
+            wait = min(waits, default=math.inf) * random.uniform(1.0, 1.1)
+            if len(asked) < len(self.clients) or time.monotonic() - began + wait > self._deadline:
                 raise _all(faults)
-            await asyncio.sleep(min(waits) * random.uniform(1.0, 1.1))
+            await asyncio.sleep(wait)
 
     def _clients_for(self, messages: list[Message]) -> Sequence[OpenAIChat]:
         """Its author for a conversation under way, else all."""
@@ -125,6 +127,11 @@ def _key(message: Message) -> int:
 
 def _places(clients: Sequence[OpenAIChat]) -> str:
     return " or ".join(client.place for client in clients)
+
+
+def _last_faults(clients: Sequence[OpenAIChat]) -> str:
+    told = [f"{client.provider}: {client.last_fault}" for client in clients if client.last_fault]
+    return f" The last faults were {'; '.join(told)}." if told else ""
 
 
 def _all(faults: Sequence[InfrastructureError]) -> InfrastructureError:

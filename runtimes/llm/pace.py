@@ -13,6 +13,9 @@ from types import TracebackType
 
 FIRST_LIMIT = 32
 """Calls in flight before anything is known of the provider."""
+ANSWERS_A_STEP = 4
+"""Answers for each further call in flight until the first refusal: a quarter more with each round of replies,
+and so at most a quarter too many when they come at once."""
 PATIENCE, MOST_PATIENCE = 8, 256
 """Answers, for each call in flight, before the ceiling is tried; doubled when that was in vain."""
 HOPELESS_SECONDS = 60.0
@@ -40,8 +43,8 @@ class Pace:
 
     After a refusal nothing starts until the pause it asked for is over, jittered and the same for all calls.
     Where it asked for none: until another call is answered, which proves that there is room for one, or,
-    with none in flight, for `pause` seconds, doubled each time. Each answer then raises the limit by one up
-    to the ceiling, what was in flight beside the refused call. Beyond it is tried seldom, and in larger steps
+    with none in flight, for `pause` seconds, doubled each time. Each answer then raises the limit by one, up
+    to the ceiling: what was in flight beside the refused call. Beyond it is tried seldom, and in larger steps
     as long as that goes well; a refusal there costs one step, a refusal elsewhere half of the limit.
 
     `most` bounds the limit. For one event loop.
@@ -124,10 +127,11 @@ class Pace:
             self._send_away()
 
     def _grow(self) -> None:
-        if self.limit < self._ceiling:
-            self.limit += 1
-            return
         self._answers += 1
+        if self.limit < self._ceiling:
+            if self._cuts or self._answers % ANSWERS_A_STEP == 0:
+                self.limit += 1
+            return
         if self._answers >= self.limit * (1 if self._beyond else self._patience):
             self._answers = 0
             self._beyond = 2 * self._beyond or 1
@@ -177,8 +181,10 @@ class Pace:
     def _hopeless(self) -> bool:
         if not self._closed:
             return False
-        now = asyncio.get_running_loop().time()
-        refused_for = now - self._refused_since if self._refused_since is not None else 0.0
+        refused_for = 0.0
+        # With calls in flight that were not refused, the provider may only be slow.
+        if self._refused_since is not None and self.in_flight == 0:
+            refused_for = asyncio.get_running_loop().time() - self._refused_since
         return max(refused_for, self._pause_left()) >= HOPELESS_SECONDS
 
     def _pause_left(self) -> float:

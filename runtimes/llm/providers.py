@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import msgspec
 
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import ChatModel
-from runtimes.llm.catalog import DEFAULT_VLLM_URL, with_version
+from runtimes.llm.catalog import DEFAULT_VLLM_URL, ROWS, with_version
 from runtimes.llm.client import OpenAIChat
 from runtimes.llm.failover import DEADLINE_SECONDS, Failover
 from runtimes.llm.retry import RetryPolicy
@@ -59,7 +61,8 @@ def choose_model(choice: ModelChoice) -> ChatModel:
     `choice.model` overrides the first one's model and leaves no other, who would not know it; `builtin` asks
     for the teacher. The teacher stands in for a vLLM server that does not answer only when nothing points at
     one: the address is the default and neither `model` nor `vllm_model` is set. Otherwise that raises
-    ConfigurationError, as does a server that lists no model when none is set.
+    ConfigurationError, as do a server that lists no model when none is set, and an address or a key that
+    cannot be one.
     """
     if choice.model == BUILTIN:
         return _teacher(choice)
@@ -76,6 +79,8 @@ def choose_model(choice: ModelChoice) -> ChatModel:
 
 
 def _failover(choice: ModelChoice, providers: list[Provider]) -> Failover:
+    for provider in providers:
+        _check(provider)
     clients = [
         OpenAIChat(
             provider=provider.name,
@@ -89,6 +94,19 @@ def _failover(choice: ModelChoice, providers: list[Provider]) -> Failover:
         for provider in providers
     ]
     return Failover(clients, deadline=choice.deadline)
+
+
+def _check(provider: Provider) -> None:
+    """Raise ConfigurationError for what could be sent nowhere."""
+    row = ROWS[provider.name]
+    if urlsplit(provider.base_url).scheme not in {"http", "https"} or not urlsplit(provider.base_url).netloc:
+        raise ConfigurationError(
+            f"{row.url_variable} is no address: {provider.base_url!r}.", f"Write it as {row.url}."
+        )
+    if not re.fullmatch("[!-~]+", provider.api_key):
+        raise ConfigurationError(
+            f"{row.key_variable} holds a character that no key has, such as a space.", "Copy the key anew."
+        )
 
 
 def _teacher(choice: ModelChoice) -> ChatModel:

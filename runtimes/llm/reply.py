@@ -21,6 +21,8 @@ def read_reply(body: bytes, *, provider: str, model: str, waited: float) -> Repl
     """
     try:
         plain = msgspec.json.decode(body)
+        if plain.get("error") and not plain.get("choices"):
+            raise Transient(f"the reply is an error: {str(plain['error'])[:300]}")
         choice = plain["choices"][0]
         usage = plain.get("usage") or {}
         return Reply(

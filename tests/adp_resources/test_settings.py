@@ -156,6 +156,10 @@ def test_the_providers_come_in_their_order_with_their_overrides(monkeypatch: pyt
         "VLLM_URL": "http://v.example:1",
         "MODEL": "served",
         "LLM_RETRIES": "5",
+        "LLM_TIMEOUT": "2.5",
+        "LLM_DEADLINE": "7",
+        "LLM_MAX_IN_FLIGHT": "9",
+        "LLM_FAILOVER": "false",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -168,6 +172,7 @@ def test_the_providers_come_in_their_order_with_their_overrides(monkeypatch: pyt
     ]
     assert choice.providers[2].model == "gpt-x"
     assert (choice.vllm_url, choice.vllm_model, choice.retry.tries) == ("http://v.example:1", "served", 5)
+    assert (choice.timeout, choice.deadline, choice.max_in_flight, choice.failover) == (2.5, 7.0, 9, False)
 
 
 def test_the_example_file_lists_every_setting_with_its_default(project: Path) -> None:

@@ -48,7 +48,8 @@ STREAMED = b'data: {"choices": [{"delta": {"content": "Hi."}}]}\n\ndata: [DONE]\
         (gives(GOOD.replace(b"Hi.", b"\\ud800")), "not a chat completion .*surrogate"),
         (gives(b'{"choices": ' + b"[" * 100_000), "not a chat completion"),
         (gives(b'{"choices": [{"message": 7}]}'), "not a chat completion .*the message is not an object"),
-        (gives(b'{"error": "busy"}'), "not a chat completion .*choices"),
+        (gives(b'{"error": {"message": "busy"}}'), "an error: .*busy"),
+        (gives(b'{"id": "x"}'), "not a chat completion .*choices"),
         (gives(GOOD.replace(b'"prompt_tokens": 5', b'"prompt_tokens": 1e999')), "not a chat completion"),
         (breaks_off, "connection failed"),
         (refuses(500, "Oops."), "HTTP 500: Oops"),
@@ -101,7 +102,7 @@ async def test_a_body_without_end_is_cut_off_at_its_bound(status: int) -> None:
 
 @pytest.mark.parametrize("reply", [hangs, stops_half_way, drips])
 async def test_a_reply_that_does_not_end_is_cut_off_in_time(reply: Replying) -> None:
-    async with serving(reply, gives(GOOD), timeout=0.2) as (served, model):
+    async with serving(reply, gives(GOOD), timeout=0.5) as (served, model):
         assert (await model.complete(ASK)).message["content"] == "Hi."
         await served.closed.wait()
     async with serving(reply, timeout=0.05) as (_, model):

@@ -149,8 +149,8 @@ async def test_an_author_is_known_by_any_of_its_messages_that_came_back_as_it_wa
 async def test_a_reply_tells_how_long_it_had_to_wait_for_its_turn() -> None:
     async with providers([refuses(429, Retry_After_Ms="200"), gives(GOOD)]) as (_, model):
         assert (await model.complete(ASK)).waited >= 0.2
-    async with providers([hangs], [gives(GOOD)], timeout=0.1) as (_, model):
-        assert (await model.complete(ASK)).waited >= 0.3
+    async with providers([hangs], [gives(GOOD)], timeout=0.3) as (_, model):
+        assert (await model.complete(ASK)).waited >= 0.9
 
 
 async def test_a_conversation_from_elsewhere_goes_to_the_provider_whose_keys_it_holds() -> None:
@@ -180,11 +180,29 @@ async def test_alone_a_provider_that_never_answered_is_told_at_once() -> None:
     assert len(servers[0].requests) == 3
 
 
-@pytest.mark.parametrize("reply", [hangs, refuses(429)])
-async def test_a_call_ends_at_its_deadline_with_all_its_tries(reply: Replying) -> None:
-    async with providers([reply], deadline=0.2) as (_, model):
-        with pytest.raises(ModelUnavailable, match=r"No reply within 0\.2 s from gemini.*LLM_DEADLINE"):
+@pytest.mark.parametrize(
+    ("reply", "told"), [(hangs, ""), (refuses(429, "Slow."), "last faults were gemini: HTTP 429: Slow.*")]
+)
+async def test_a_call_ends_at_its_deadline_with_all_its_tries(reply: Replying, told: str) -> None:
+    async with providers([gives(GOOD), reply], deadline=0.5) as (_, model):
+        await model.clients[0].complete(ASK)
+        with pytest.raises(
+            ModelUnavailable, match=rf"No reply within 0\.5 s from gemini.*{told}LLM_DEADLINE"
+        ):
             await model.complete(ASK)
+
+
+async def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
+    async with providers([refuses(429, Retry_After="3600")], deadline=1800.0) as (_, model):
+        with pytest.raises(OutOfOrder, match="rate limited for long, to be tried again in"):
+            await model.complete(ASK)
+
+
+async def test_a_long_rate_limit_is_failed_over() -> None:
+    async with providers([refuses(429, Retry_After="3600")], [gives(GOOD)]) as (servers, model):
+        replies = [await model.complete(ASK) for _ in range(3)]
+    assert {reply.provider for reply in replies} == {"deepseek"}
+    assert len(servers[0].requests) == 1
 
 
 async def test_a_deadline_of_the_caller_is_not_taken_for_ours() -> None:

@@ -84,14 +84,14 @@ class Crowd:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-async def test_the_limit_grows_with_every_answer_until_the_first_refusal_halves_it() -> None:
+async def test_the_limit_grows_by_a_quarter_a_round_until_the_first_refusal_halves_it() -> None:
     crowd = Crowd(Pace(), 400)
     await settled()
     assert len(crowd.inside) == FIRST_LIMIT
-    await crowd.answer(8)
-    assert crowd.pace.limit == len(crowd.inside) == FIRST_LIMIT + 8
+    await crowd.answer(FIRST_LIMIT)
+    assert crowd.pace.limit == len(crowd.inside) == FIRST_LIMIT * 5 // 4
     await crowd.refuse()
-    assert crowd.pace.limit == (FIRST_LIMIT + 8 - 1) // 2
+    assert crowd.pace.limit == (FIRST_LIMIT * 5 // 4 - 1) // 2
     await crowd.leave()
 
 
@@ -222,6 +222,17 @@ async def test_nobody_waits_for_a_provider_that_asks_for_a_long_pause() -> None:
         done, _ = await asyncio.wait(waiting)
     assert all("rate limited for long" in str(task.exception()) for task in done)
     assert len(served.requests) <= FIRST_LIMIT, "those that waited were sent away unasked"
+
+
+async def test_a_provider_that_is_only_slow_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtimes.llm.pace.HOPELESS_SECONDS", 1e-9)
+    crowd = Crowd(Pace(), 100)
+    await settled()
+    await crowd.refuse()
+    assert not any(task.done() for task in crowd.tasks), "the others in flight were taken"
+    await crowd.answer(FIRST_LIMIT - 1)
+    assert sum(task.done() for task in crowd.tasks) == FIRST_LIMIT - 1
+    await crowd.leave()
 
 
 async def test_a_provider_that_refuses_everything_for_long_is_not_waited_for(

@@ -68,6 +68,19 @@ def test_the_others_stand_by_in_their_order_unless_failover_is_off() -> None:
     assert all_chosen(GEMINI, DEEPSEEK, OPENAI, failover=False) == three[:1]
 
 
+@pytest.mark.parametrize("url", ["o.example/v1", "localhost:8000/v1", "htps://o.example", "https:///v1", ""])
+def test_an_address_that_is_none_is_told_by_its_variable(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"OPENAI_API_BASE is no address.*Write it as https://"):
+        chosen(replace(OPENAI, base_url=url))
+
+
+@pytest.mark.parametrize("key", ["sk abc", "sk-a\n", "“sk-abc”", "\ufeffsk"])
+def test_a_key_that_can_be_none_is_told_by_its_variable_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY") as failed:
+        chosen(replace(OPENAI, api_key=key))
+    assert "sk" not in str(failed.value)
+
+
 def test_for_a_chosen_model_nobody_stands_by() -> None:
     assert all_chosen(GEMINI, OPENAI, model="gemini-2") == [("gemini", "gemini-2")]
 
