@@ -14,6 +14,7 @@ from adp_assets.execution.assets import asset_name
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
 from adp_resources.resources import DatabaseResource
+from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.usage import UsageTable
 
@@ -115,7 +116,7 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
         requests: list[dg.RunRequest] = []
         refused: list[str] = []
         for name in state.ready:
-            reason = _why_not(name, rounds, database, values.max_round_cost_usd)
+            reason = _why_not(name, rounds, database, values)
             if reason:
                 refused.append(f"{name}: {reason}")
                 continue
@@ -239,9 +240,7 @@ def _rounds_in_progress(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}
 
 
-def _why_not(
-    name: str, rounds: Rounds, database: DatabaseResource, max_spend_usd: float | None
-) -> str | None:
+def _why_not(name: str, rounds: Rounds, database: DatabaseResource, values: Settings) -> str | None:
     planned: Round | None = rounds.get(name)
     if planned is None:
         return "it was never planned"
@@ -257,6 +256,8 @@ def _why_not(
         planned,
         pending=pending,
         spent_usd=spent.cost_usd,
-        max_spend_usd=max_spend_usd,
+        max_spend_usd=values.max_round_cost_usd,
+        tokens=spent.tokens,
+        max_tokens=values.round_token_limit,
         acceptance=database.journal().acceptance(name),
     )

@@ -200,9 +200,14 @@ def may_follow(
     pending: int,
     spent_usd: float | None,
     max_spend_usd: float | None,
+    tokens: int = 0,
+    max_tokens: int | None = None,
     acceptance: Acceptance | None = None,
 ) -> str | None:
-    """Whether a round may follow `before`: None when it may, else why not. None spent means unknown."""
+    """Whether a round may follow `before`: None when it may, else why not.
+
+    What was spent, in US dollars and tokens, is that of the whole chain; None is unknown.
+    """
     if acceptance is not None and not acceptance.missing:
         return f"the {acceptance.target} solved trajectories asked for are there"
     if before.number >= before.max_rounds:
@@ -211,6 +216,8 @@ def may_follow(
         return "what was spent is unknown, as the model has no known price, and MAX_ROUND_COST_USD is set"
     if max_spend_usd is not None and spent_usd is not None and spent_usd >= max_spend_usd:
         return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
+    if max_tokens is not None and tokens >= max_tokens:
+        return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT)"
     if not pending:
         return "no task waits in the pool"
     return None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from adp_resources.journal import Journal
 from runtimes.contracts import TaskSpec, Verifier
+from runtimes.grading.base import is_voting
 from runtimes.regrading import Regraded, count_votes, regrade
 from runtimes.services import Services
 
@@ -15,7 +16,7 @@ def decide_votes(journal: Journal, round: str, tasks: Iterable[TaskSpec]) -> int
     """Give the verdicts that need all samples of a task; gives how many trajectories they changed."""
     count = 0
     for task in tasks:
-        if task.verifier is None or count_votes([], task.verifier) is None:
+        if task.verifier is None or not is_voting(task.verifier):
             continue
         for found in count_votes(journal.samples(round, task.task_id), task.verifier) or []:
             count += found.changed and journal.replace_verdict(found.before, found.after)
@@ -46,6 +47,9 @@ async def regrade_all(
                     await asyncio.to_thread(journal.replace_verdict, found.before, found.after)
                 seen(found)
 
-    async with asyncio.TaskGroup() as group:
-        for round, task_id in tasks:
-            group.create_task(one(round, task_id))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for round, task_id in tasks:
+                group.create_task(one(round, task_id))
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from faults

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from runtimes.contracts import Trajectory, Verifier
-from runtimes.errors import InfrastructureError
-from runtimes.grading.base import needs_world, tally
+from runtimes.errors import InfrastructureError, InvalidTask
+from runtimes.grading.base import check_verifier, needs_world, tally
 from runtimes.perform import graded
 from runtimes.services import Services
 from runtimes.world import World
@@ -40,6 +40,10 @@ async def regrade(
     """The samples of one task in one round, graded anew, in their order."""
     if verifier is None:
         return [_keep(sample, "its task has no verifier") for sample in samples]
+    try:
+        check_verifier(verifier)
+    except InvalidTask as error:
+        return [_keep(sample, str(error)) for sample in samples]
     if needs_world(verifier):
         return [_keep(sample, "its verdict needs the page as the episode left it") for sample in samples]
     if (voted := count_votes(samples, verifier)) is not None:

@@ -72,7 +72,7 @@ class TemplateCache:
         if again is not None:
             return again
         trajectory = await perform(task, runtime, services, sample=sample, round=round)
-        if trajectory.outcome == "solved" and (found := template_of(trajectory)) is not None:
+        if trajectory.outcome == "solved" and not trajectory.judged and (found := template_of(trajectory)):
             # Not msgspec's encoder: a model's text may hold lone surrogates, and must come back as it was.
             await self.store.put(key, json.dumps(msgspec.to_builtins(found)).encode())
         return trajectory

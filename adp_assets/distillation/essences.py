@@ -95,7 +95,8 @@ def facts_of(trajectory: Trajectory, task: TaskSpec) -> dict[str, Any]:
         "steps": [
             {
                 "tool": step.tool_name,
-                "arguments": step.action_params,
+                # Not whether it was done again: the same solution is the same question, and paid once.
+                "arguments": {name: value for name, value in step.action_params.items() if name != "cached"},
                 "observation": str(step.observation or "")[:SHOWN_OBSERVATION],
                 "success": step.success,
             }

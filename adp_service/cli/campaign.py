@@ -142,11 +142,14 @@ class Campaign:
         if not self.platform.settings.feedback_enabled:
             return "FEEDBACK_ENABLED is off"
         chain = self.platform.rounds.chain(last.name)
+        spent = self.platform.usage.of_rounds(link.name for link in chain)
         return may_follow(
             last,
             pending=self.platform.pool.pending(self.order.files, self.order.types),
-            spent_usd=self.platform.usage.of_rounds(link.name for link in chain).cost_usd,
+            spent_usd=spent.cost_usd,
             max_spend_usd=self.platform.settings.max_round_cost_usd,
+            tokens=spent.tokens,
+            max_tokens=self.platform.settings.round_token_limit,
         )
 
     def _one(self, name: str, config: dict[str, Any]) -> Ran:

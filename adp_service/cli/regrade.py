@@ -15,6 +15,7 @@ from adp_service.cli.output import complain, console, fields, note
 from adp_service.platform import Platform
 from adp_service.regrading import chosen, current_verifiers, renew, run_regrade, verifiers_in
 from runtimes.contracts import Trajectory
+from runtimes.errors import ConfigurationError
 from runtimes.regrading import Regraded
 
 SHOWN = 30
@@ -46,6 +47,11 @@ def regrade(
     else:
         verifiers = dict(verifiers_in(tasks))
         pairs = [pair for pair in pairs if pair[1] in verifiers]
+        if not pairs:
+            raise ConfigurationError(
+                f"No chosen task that has trajectories has a verifier in {tasks}.",
+                "Give its tasks the ids of those that ran.",
+            )
         if not dry_run:
             _keep(platform, tasks, {task_id for _, task_id in pairs})
     found: list[Regraded] = []

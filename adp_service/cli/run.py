@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -49,6 +49,14 @@ def run(
     max_tasks: Annotated[
         int | None, typer.Option("--max-tasks", min=1, help="Tasks to try at most, over all rounds.")
     ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=0, help="Tokens a round may take. Default: ROUND_TOKEN_LIMIT."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0, help="US dollars a round may cost. Default: MAX_ROUND_COST_USD."),
+    ] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", "-t", help="Only tasks of this type; may be repeated.")
     ] = None,
@@ -79,7 +87,13 @@ def run(
     Example: `adp run examples/tasks.jsonl --rounds 2 --samples 4 --type code`
     """
     _check_types(types or [])
-    platform = Platform(_overrides(model, episodes))
+    given = {
+        "chosen_model": model,
+        "max_concurrent_tasks": episodes,
+        "round_token_limit": max_tokens,
+        "max_round_cost_usd": max_cost,
+    }
+    platform = Platform({name: value for name, value in given.items() if value is not None})
     chat = choose_model(platform.settings.model_choice())
     # First of all: a dead run still passes for one that is going on.
     for name in bury_dead_runs(platform):
@@ -129,11 +143,6 @@ def cancel(
         raise ConfigurationError(f"There is no round {round!r}.", f"The newest rounds: {known}.")
     count = cancel_round(platform, round)
     console.print(f"Asked {count} run(s) of {round} to stop." if count else f"No run of {round} is going on.")
-
-
-def _overrides(model: str | None, episodes: int | None) -> dict[str, Any]:
-    given = {"chosen_model": model, "max_concurrent_tasks": episodes}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check_types(types: list[str]) -> None:

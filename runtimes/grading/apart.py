@@ -29,7 +29,8 @@ class NoVerdict(Exception):
 class TestPlan:
     """What is to be asked of a submission: expressions in `calls` or, without any, a file of `tests`.
 
-    `names` are those of the submission that they use, `classes` those of them whose objects may be used.
+    `names` are those of the submission that they use, `classes` those of them whose objects may be used,
+    `modules` those of Python that they use without importing them.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class TestPlan:
     tests: str = ""
     module: str = "solution"
     in_place: bool = False
+    modules: tuple[str, ...] = ()
 
 
 async def run_apart(plan: TestPlan, source: str, services: Services, limits: Limits) -> dict[str, Any]:
@@ -64,6 +66,7 @@ async def _converse(tests: _Side, code: _Side, plan: TestPlan, source: str) -> d
         "in_place": plan.in_place,
         "module": plan.module,
         "calls": list(plan.calls),
+        "modules": list(plan.modules),
     }
     await code.begin("from runtimes.grading.inside.submission import Submission\nline = Submission().line")
     await tests.begin(

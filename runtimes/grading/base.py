@@ -116,6 +116,15 @@ def needs_world(verifier: Verifier) -> bool:
     return kind.needs_world(spec)
 
 
+def is_voting(verifier: Verifier) -> bool:
+    """Whether the verdict needs all samples of the task. False for a verifier that cannot be read."""
+    try:
+        kind, _ = read_verifier(verifier)
+    except InvalidTask:
+        return False
+    return isinstance(kind, VotingKind)
+
+
 async def grade(verifier: Verifier, trajectory: Trajectory, services: Services, world: World) -> Grade:
     """The verdict on a finished trajectory."""
     kind, spec = read_verifier(verifier)

@@ -11,6 +11,7 @@ import ast
 import builtins
 import json
 import re
+import sys
 from typing import Any
 
 from msgspec import Struct
@@ -150,16 +151,29 @@ def names_used(source: str, module: str) -> list[str]:
     return [name for name in found if name.isidentifier()]
 
 
+def modules_used(source: str) -> list[str]:
+    """The modules that a test names without importing them: `math.isclose(...)`, numpy also as `np`.
+
+    They must not be taken from the submission, which may import something else by that name.
+    """
+    tree = ast.parse(source)
+    bases = {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    return sorted(bases & (sys.stdlib_module_names | {"np", "numpy"}))
+
+
 def _plan(spec: PythonTestsSpec) -> TestPlan:
-    if spec.tests:
-        tests = _completed(spec)
-        names = names_used(tests, spec.module)
-    else:
-        tests = ""
-        names = names_used("\n".join(case.call.strip() for case in spec.cases), spec.module)
+    tests = _completed(spec) if spec.tests else ""
+    source = tests or "\n".join(case.call.strip() for case in spec.cases)
+    names, modules = names_used(source, spec.module), modules_used(source)
     classes = spec.classes if spec.classes is not None else [name for name in names if name[:1].isupper()]
     calls = tuple(case.call.strip() for case in spec.cases)
-    return TestPlan(tuple(names), tuple(classes), calls, tests, spec.module, spec.in_place)
+    return TestPlan(
+        tuple(names), tuple(classes), calls, tests, spec.module, spec.in_place, modules=tuple(modules)
+    )
 
 
 def _completed(spec: PythonTestsSpec) -> str:

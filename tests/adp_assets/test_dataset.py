@@ -63,6 +63,7 @@ def test_only_verified_successes_get_in_and_the_funnel_tells_where_the_others_we
         "trajectories": 8,
         "finished": 6,
         "verified success": 3,
+        "not judged alone": 3,
         "not surplus": 3,
         "renderable": 2,
         "without exact duplicates": 1,

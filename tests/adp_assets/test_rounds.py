@@ -206,6 +206,8 @@ def test_what_may_follow_is_bounded_by_rounds_spend_and_work() -> None:
     assert "MAX_ROUND_COST_USD" in str(reason(spent=1.0, most=1.0))
     assert "MAX_ROUNDS" in str(reason(replace(before, number=2)))
     assert "no task waits" in str(reason(pending=0))
+    spent = may_follow(before, pending=1, spent_usd=None, max_spend_usd=None, tokens=100, max_tokens=100)
+    assert "ROUND_TOKEN_LIMIT" in str(spent)
     for missing in (1, 0):
         state = Acceptance(target=5, accepted=5 - missing, surplus=0)
         why = may_follow(before, pending=1, spent_usd=0.0, max_spend_usd=None, acceptance=state)

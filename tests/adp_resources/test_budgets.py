@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -110,6 +111,15 @@ def test_a_finished_round_that_is_executed_anew_asks_the_model_nothing(
         with redis_server(tmp_path) as redis:
             run_twice(lambda: RedisStore(redis.url, 3600))
             assert all(key.startswith("response_cache:") for key in redis.cli("KEYS", "*").splitlines())
+
+
+def test_whose_task_it_is_reaches_the_ledger(server: RunningServer, journal: Journal) -> None:
+    [(task, sample)] = work(1)
+    ours = msgspec.structs.replace(task, metadata={"user_id": "ada"})
+    engine(server, journal).run("r", "code", [(ours, sample)], never)
+    usage = UsageTable(journal.database)
+    assert 0 < usage.spent(user="ada").tokens == usage.spent(round="r").tokens
+    assert usage.spent(user="").tokens == 0
 
 
 def test_samples_of_a_task_are_each_asked_for(

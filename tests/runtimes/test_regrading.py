@@ -68,6 +68,7 @@ async def test_what_was_unverified_gets_a_verdict_and_no_history(opened: Service
     ("verifier", "why"),
     [
         (None, "no verifier"),
+        (Verifier("gone"), "no verifier of kind 'gone'"),
         (Verifier("page_state", {"at": "last_page", "locator": "h1", "expected": "x"}), "page"),
         (Verifier("page_state", {"url": "http://shop.test/", "locator": "h1", "expected": "x"}), "page"),
         (

@@ -8,6 +8,7 @@ a thing answers is the submission's word, so it is never asked whether it equals
 from __future__ import annotations
 
 import builtins
+import importlib
 import json
 import sys
 import types
@@ -278,6 +279,7 @@ def run(
     in_place: bool,
     module: str,
     calls: list[str],
+    modules: list[str],
 ) -> Line:
     """Begin: load the submission there, then evaluate `calls` or, without any, run the file of tests."""
     tests = Tests(classes, in_place)
@@ -288,6 +290,7 @@ def run(
         except BaseException as error:
             tests.line.report({"fault": f"the submitted code raised {_told(error)}"})
             return
+        found |= _modules(modules)
         try:
             values = [_value(call, found) for call in calls]
             tests.line.report({"values": values} if calls else _pytest(module, found))
@@ -296,6 +299,15 @@ def run(
 
     tests.line.start(work)
     return tests.line
+
+
+def _modules(names: list[str]) -> dict[str, Any]:
+    """Modules by the names that the tests use; numpy only where it is."""
+    found = {}
+    for name in names:
+        with suppress(ImportError):
+            found[name] = importlib.import_module({"np": "numpy"}.get(name, name))
+    return found
 
 
 def _value(call: str, names: dict[str, Any]) -> dict[str, Any]:

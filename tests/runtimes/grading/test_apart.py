@@ -118,6 +118,14 @@ PASSING = {
             "    with pytest.raises(SystemExit) as ended: f(0)\n    assert ended.value.code == 3"
         },
     ),
+    "modules that nobody imported": (
+        "def root(x): return x ** 0.5\nmath = None",
+        {"cases": [{"call": "math.isclose(root(4), 2)", "expected": True}]},
+    ),
+    "a function named as a module": (
+        "def calendar(x): return [x]",
+        {"cases": [{"call": "calendar(4)[0] + 1", "expected": 5}]},
+    ),
     "a function named as a builtin": (
         "def sum(items): return 6",
         {

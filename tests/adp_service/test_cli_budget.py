@@ -1,4 +1,4 @@
-"""`adp run --estimate` in a project of its own: what it tells, and that it spends and changes nothing."""
+"""What `adp run` tells of tokens and money, where it stops, and what it pays only once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
+
 from adp_resources.database import Database
 from adp_resources.journal import Journal
+from adp_resources.tables import journal
+from adp_service.driver import run_round
+from adp_service.platform import Platform
 from tests.adp_service.command import adp, line, project
-from tests.llm_server.process import llm_server
+from tests.llm_server.process import ROOT, llm_server
 
 TASKS = "".join(line(f"t-{number}") for number in range(12))
 
@@ -46,6 +52,40 @@ def test_an_estimate_goes_by_assumptions_first_and_by_what_was_paid_after(tmp_pa
     [load] = after["loads"]
     assert (load["load"]["likely"], load["past"]) == (12, 12)
     assert 0 < after["most_tokens"] < before["least_tokens"]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the variable back that a Dagster instance in this process is named by."""
+    monkeypatch.setenv("DAGSTER_HOME", "")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_finished_round_materialized_anew_pays_for_nothing_synthesis_included(tmp_path: Path) -> None:
+    lines = (ROOT / "examples" / "tasks.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    with llm_server("teacher") as server:
+        project(tmp_path, VLLM_URL=server.url)
+        (tmp_path / "tasks.jsonl").write_text("".join(lines[:3]), encoding="utf-8")
+        ran = adp(tmp_path, "run", "tasks.jsonl")
+        assert ran.code == 0, ran.said
+        paid = server.stats()["replies"]["200"]
+        platform = Platform({"project_root": str(tmp_path)})
+        calls = {taken.stage: taken.calls for taken in platform.usage.by_stage(["round-0001"])}
+        assert calls.keys() == {"episode", "distillation", "mutation"}
+        assert sum(calls.values()) == paid
+        first = list(platform.journal.read_round("round-0001"))
+
+        with platform.database.begin() as connection:
+            connection.execute(sa.delete(journal))
+        again = run_round(platform, "round-0001", {"driver": "command"})
+        assert again.ok, again.failure
+        assert server.stats()["replies"] == {"200": paid}
+    redone = list(platform.journal.read_round("round-0001"))
+    assert [t.final_result for t in redone] == [t.final_result for t in first]
+    assert all(t.metadata.get("cached_replies") or t.metadata["cache_hit"] for t in redone)
+    assert "distillation" in ran.output
+    assert "cost" in ran.output
+    assert "unknown" in ran.output
 
 
 def test_an_unknown_price_is_said_to_be_unknown(tmp_path: Path) -> None:
