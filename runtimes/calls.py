@@ -41,8 +41,10 @@ def completed(message: Message, turn: int) -> Message:
     """
     calls = calls_of(message)
     whole = {"role": "assistant", "content": None, **message}
-    if not calls and whole["content"] is None:
-        whole["content"] = ""
+    if not calls:
+        # Some give an empty list of calls, and others refuse one.
+        whole.pop("tool_calls", None)
+        whole["content"] = whole["content"] or ""
     taken: set[str] = set()
     for index, call in enumerate(calls):
         call_id = call.get("id")

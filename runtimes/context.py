@@ -108,18 +108,22 @@ class Conversation:
         if self.tokens > self._room:
             self._cut_new(turn, self._room)
         if self.tokens > self._room:
-            raise self._too_long()
+            raise ToolError(
+                "runtime_error",
+                f"The conversation does not fit the model's window of {self.window} tokens: it has about "
+                f"{self.tokens}, with its observations cut.",
+                error_class=CONTEXT_LENGTH,
+            )
 
-    def shrink(self, turn: int) -> None:
-        """Cut harder, as the model refused the request of `turn`. Raises ToolError where nothing is left."""
+    def shrink(self, turn: int) -> bool:
+        """Cut harder, since the model refused the request of `turn`; whether there was anything to cut."""
         before = self.tokens
         # It takes less than was believed, and will for the rest of the episode.
         self._room = min(self._room, round(before * SPARE))
         self._cut_old(turn, round(before * HARD))
         if self.tokens > before * HARD:
             self._cut_new(turn, round(before * HARD))
-        if self.tokens >= before:
-            raise self._too_long()
+        return self.tokens < before
 
     def _cut_old(self, turn: int, goal: int) -> None:
         """Cut observations that the model has seen, oldest first, until `goal` tokens are reached."""
@@ -151,14 +155,6 @@ class Conversation:
     def _append(self, message: Message) -> None:
         self.messages.append(message)
         self._bytes.append(_bytes(message))
-
-    def _too_long(self) -> ToolError:
-        return ToolError(
-            "runtime_error",
-            f"The conversation does not fit the model's window of {self.window} tokens: it has about "
-            f"{self.tokens}, with its observations cut.",
-            error_class=CONTEXT_LENGTH,
-        )
 
 
 def shortened(text: str, keep: int) -> str:

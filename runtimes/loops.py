@@ -5,6 +5,7 @@ What changes on a page, or in what a call gives back, is no loop, however often 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -51,12 +52,13 @@ class Loops:
     """Hears of each turn of an episode and says whether it goes in circles by now."""
 
     def __init__(self) -> None:
-        self._turns: list[str] = []
+        self._turns: list[bytes] = []
         self._in_one = False
 
     def heed(self, steps: Sequence[ExecutionStep]) -> Loop | None:
         """The loop that the episode is in, now that a turn made these steps."""
-        self._turns.append(json.dumps([_told(step) for step in steps]))
+        told = json.dumps([_told(step) for step in steps])
+        self._turns.append(hashlib.sha256(told.encode()).digest())
         patience = PATIENCE if all(step.tool_name in PATIENT for step in steps) else 1
         for length in range(1, LONGEST_CYCLE + 1):
             rounds = self._rounds(length)

@@ -122,7 +122,8 @@ class Failover:
 
 
 def _key(message: Message) -> int:
-    return hash(json.dumps(message, sort_keys=True))
+    """Equal for a reply and for what goes back of it, in which keys without a value may come or go."""
+    return hash(json.dumps({key: value for key, value in message.items() if value}, sort_keys=True))
 
 
 def _places(clients: Sequence[OpenAIChat]) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from runtimes.agent import CUT_OFF, EMPTY, NOT_CARRIED_OUT
+from runtimes.agent import CUT_OFF, EMPTY
 from runtimes.builtin import CodeRuntime, sample_seed
 from runtimes.contracts import Lineage, Message, Verifier, trajectory_from_json, trajectory_to_json
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable
 from runtimes.llm.base import Reply
 from runtimes.perform import perform
+from runtimes.record import NOT_CARRIED_OUT
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import Limits, SandboxPool, SandboxUnavailable

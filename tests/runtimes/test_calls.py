@@ -46,6 +46,7 @@ def test_calls_without_an_id_of_their_own_get_one(given: list[Any]) -> None:
 def test_what_servers_leave_out_is_there_again() -> None:
     assert completed({"tool_calls": [call("f")]}, 0) == says(None, call("f"))
     assert completed({"role": "assistant"}, 0) == says("")
+    assert completed(says("", tool_calls=[]), 0) == says("")
 
 
 @pytest.mark.parametrize("raw", ["{", "[1]", "7", '{"a": "\\ud83d"}', "[" * 50_000, [1], 7])

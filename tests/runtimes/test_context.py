@@ -128,10 +128,11 @@ def test_after_a_refusal_half_is_left_and_less_is_taken_for_granted() -> None:
         assert talk.tokens <= before * 0.75
 
 
-def test_a_refusal_with_nothing_left_to_cut_is_the_end() -> None:
-    talk = conversation(100_000)
-    with pytest.raises(ToolError, match="with its observations cut"):
-        talk.shrink(0)
+async def test_a_refusal_with_nothing_left_to_cut_is_the_end() -> None:
+    too_long = ToolError("runtime_error", "Too long, says the provider.", error_class="context_length")
+    trajectory, model = await episode(runs("print(1)"), too_long)
+    assert len(model.requests) == 2
+    assert trajectory.error_message == "Too long, says the provider."
 
 
 def test_an_observation_is_cut_anew_from_the_whole_of_it() -> None:

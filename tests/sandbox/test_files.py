@@ -22,6 +22,17 @@ async def test_files_last_from_run_to_run(session: Session) -> None:
     assert (await session.run(shell="cat stepped")).stdout == "kept"
 
 
+async def test_all_files_come_with_their_bytes_as_far_as_there_is_room(session: Session) -> None:
+    assert await session.files(most_files=9, most_bytes=99) == ()
+    await session.run(shell="mkdir -p a/b; echo one > a/b/one; ln -s /etc/passwd link; echo two > two")
+    await session.step("open('large', 'wb').write(bytes(100))")
+    found = await session.files(most_files=9, most_bytes=99)
+    assert {file.path: file.data for file in found} == {"a/b/one": b"one\n", "large": None, "two": b"two\n"}
+    first, rest = await session.files(most_files=1, most_bytes=999)
+    assert (first.path, first.data) == ("large", bytes(100))
+    assert (rest.path, rest.note) == (".", "left out: files beyond 1: 2")
+
+
 async def test_code_may_change_what_the_host_wrote(session: Session) -> None:
     await session.write("a/b", b"old")
     result = await session.run(shell="echo new > a/b && mv a/b c && rmdir a && chmod 700 c && stat -c %U c")

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sandbox import Limits, SandboxError, SandboxPool
+from sandbox import Limits, SandboxError, SandboxPool, SessionLost
 from sandbox import pool as pool_module
 from sandbox import slot as slot_module
 from sandbox.cgroups import find_parent
@@ -108,6 +108,20 @@ async def test_a_session_whose_slot_dies_before_it_begins_gets_another(one: Sand
     async with one.session(files={"given": b"whole"}) as session:
         assert await session.read("given") == b"whole"
     assert one.lost_slots == 1
+
+
+async def test_a_session_whose_slot_dies_says_so_and_begins_again_with_nothing(one: SandboxPool) -> None:
+    async with one.session() as session:
+        await session.step("open('kept', 'w')")
+        assert session.has_slot
+        [init] = inits()
+        init.kill()
+        init.wait()
+        with pytest.raises(SessionLost, match="files and variables"):
+            await session.step("1")
+        assert not session.has_slot
+        assert await session.listdir() == []
+        assert session.has_slot
 
 
 async def test_a_branch_whose_slot_ends_while_it_is_copied_says_so(one: SandboxPool) -> None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from runtimes.breaker import Breaker
+from runtimes.calls import completed
 from runtimes.contracts import Message
 from runtimes.errors import ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.client import OutOfOrder
@@ -144,6 +145,20 @@ async def test_an_author_is_known_by_any_of_its_messages_that_came_back_as_it_wa
         cut = {"role": "assistant", "content": "[cut]"}
         continued = await model.complete(following(begun.message, ASK[0], cut))
     assert (begun.provider, continued.provider) == ("deepseek", "deepseek")
+
+
+async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_back_as_null() -> None:
+    calls = assistant(None, [tool_call("f", "{}")])
+    answer = completion(calls, prompt_tokens=1, completion_tokens=1)
+    async with providers([DOWN, DOWN, DOWN, gives(GOOD)], [gives(answer)], open_seconds=0.0) as (
+        _,
+        model,
+    ):
+        reply = await model.complete(ASK)
+        goes_back = completed(reply.message, 0)
+        again = await model.complete([*ASK, goes_back])
+    assert goes_back["content"] is None
+    assert (reply.provider, again.provider) == ("deepseek", "deepseek")
 
 
 async def test_a_reply_tells_how_long_it_had_to_wait_for_its_turn() -> None:
