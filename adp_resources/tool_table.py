@@ -45,8 +45,11 @@ class ToolRow(Struct, frozen=True, kw_only=True):
         """Of an MCP row. Raises ConfigurationError for one that something else wrote wrongly."""
         known = {"name": self.name, "permission": self.permission_level, "tools": self.schema.get("tools")}
         try:
-            return msgspec.convert({**self.config, **known}, McpServer)
-        except msgspec.ValidationError as error:
+            server = msgspec.convert({**self.config, **known}, McpServer)
+            if bool(server.command) == bool(server.url):
+                raise ValueError("it has neither command nor url, or both")
+            return server
+        except (msgspec.ValidationError, ValueError) as error:
             raise ConfigurationError(
                 f"The row of the MCP server {self.name!r} in the table of tools cannot be read: {error}.",
                 f"Remove it (`adp tools remove {self.name}`) and register the server again.",

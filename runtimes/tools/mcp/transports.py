@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtimes.tools.mcp.guard import MAX_MESSAGE_BYTES
 from runtimes.tools.mcp.servers import McpRules, McpServer
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def transport(server: McpServer, rules: McpRules, words: LastWords) -> Asy
         async with _http_client(server, rules) as client:
             from mcp.client.streamable_http import streamable_http_client
 
-            yield streamable_http_client(server.url, http_client=client)
+            yield streamable_http_client(server.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES)
 
 
 def _program(server: McpServer, rules: McpRules, log: object) -> Transport:
