@@ -7,6 +7,7 @@ ends late could displace what another step has already handed on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,15 +19,24 @@ from runtimes.contracts import Trajectory
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Solved trajectories of a chain of rounds: how many are asked for, accepted and surplus."""
+    """Solved trajectories of a chain of rounds: how many are asked for, accepted and surplus.
+
+    `finished` is how many episodes the chain has that had their fair try.
+    """
 
     target: int
     accepted: int
     surplus: int
+    finished: int
 
     @property
     def missing(self) -> int:
         return max(self.target - self.accepted, 0)
+
+    @property
+    def episodes_wanted(self) -> int:
+        """How many more episodes it should take, at the pass rate so far, or as if each were solved."""
+        return math.ceil(self.missing * (self.finished + 1) / (self.accepted + self.surplus + 1))
 
 
 def acceptance(connection: Connection, round: str) -> Acceptance | None:
@@ -36,9 +46,12 @@ def acceptance(connection: Connection, round: str) -> Acceptance | None:
     ).first()
     if chain is None or chain.accept is None:
         return None
-    surplus = sa.func.count().filter(journal.c.surplus)
-    counts = connection.execute(sa.select(sa.func.count(), surplus).where(_solved_in(chain.chain))).one()
-    return Acceptance(chain.accept, counts[0] - counts[1], counts[1])
+    counts = sa.select(
+        sa.func.count().filter(journal.c.outcome == "solved", sa.not_(journal.c.surplus)),
+        sa.func.count().filter(journal.c.outcome == "solved", journal.c.surplus),
+        sa.func.count().filter(journal.c.outcome.in_(["solved", "unsolved", "unverified"])),
+    ).where(_in_chain(chain.chain))
+    return Acceptance(chain.accept, *connection.execute(counts).one())
 
 
 def has_place(connection: Connection, trajectory: Trajectory) -> bool:
@@ -82,5 +95,8 @@ def _lock(connection: Connection, round: str) -> tuple[str, int] | None:
 
 
 def _solved_in(chain: str) -> sa.ColumnElement[bool]:
-    members = sa.select(rounds.c.round).where(rounds.c.chain == chain)
-    return sa.and_(journal.c.round.in_(members), journal.c.outcome == "solved")
+    return sa.and_(_in_chain(chain), journal.c.outcome == "solved")
+
+
+def _in_chain(chain: str) -> sa.ColumnElement[bool]:
+    return journal.c.round.in_(sa.select(rounds.c.round).where(rounds.c.chain == chain))

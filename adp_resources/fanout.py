@@ -6,7 +6,6 @@ This is the local engine, a bounded number of episodes on one asyncio loop in th
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -80,8 +79,6 @@ class _Crew:
     several: set[str]
     has_target: bool
     spent: str = ""
-    tried: int = 0
-    solved: int = 0
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
 
     async def work_off(self) -> None:
@@ -99,15 +96,13 @@ class _Crew:
             raise faults.exceptions[0] from faults
 
     async def _wanted(self) -> int:
-        """How many episodes are to be in flight: no more than it should take to reach the target."""
+        """How many episodes are to be in flight; no more than it should take to reach a target."""
         if self.spent:
             return 0
         if not self.has_target:
             return self.engine.episodes
         state = await asyncio.to_thread(self.engine.journal.acceptance, self.round)
-        missing = state.missing if state else 0
-        pass_rate = (self.solved + 1) / (self.tried + 2)
-        return min(math.ceil(missing / pass_rate), self.engine.episodes)
+        return min(state.episodes_wanted if state else 0, self.engine.episodes)
 
     async def _episode(self, task: TaskSpec, sample: int) -> None:
         failed: list[Try] = []
@@ -157,8 +152,6 @@ class _Crew:
     async def _judge(self, trajectory: Trajectory) -> None:
         if trajectory.finished:
             self.failures_in_a_row.clear()
-            self.tried += 1
-            self.solved += trajectory.success
         if trajectory.outcome != "infrastructure_error":
             return
         self.failures_in_a_row.append((trajectory.round, trajectory.task_id, trajectory.sample))

@@ -39,7 +39,7 @@ def status(
     targets = {each.name: platform.journal.acceptance(each.name) for each in planned if each.accept}
     columns = ["tasks", "episodes", "solved", "unsolved", "unverified", "infra", "pass@1", "state"]
     if targets:
-        columns.insert(3, "accepted")
+        columns.insert(3, "accept")
     table = Table(
         Column("round", no_wrap=True, min_width=10),  # a cut name could not be given to `adp cancel`
         *columns,
@@ -67,10 +67,10 @@ def _cells(platform: Platform, planned: Round, acceptance: Acceptance | None) ->
     tasks = sum(platform.rounds.task_counts(planned.name).values())
     means = mean_pass_at_k(platform.task_stats.within(planned.name))
     return {
-        "tasks": str(tasks),
+        "tasks": str(platform.journal.tried([planned.name])[1] if acceptance else tasks),
         "episodes": f"{outcomes.total()}" if acceptance else f"{outcomes.total()}/{tasks * planned.samples}",
         "solved": str(outcomes["solved"]),
-        "accepted": f"{acceptance.accepted}/{acceptance.target}" if acceptance else "",
+        "accept": f"{acceptance.accepted}/{acceptance.target}" if acceptance else "",
         "unsolved": str(outcomes["unsolved"]),
         "unverified": str(outcomes["unverified"]),
         "infra": str(outcomes["infrastructure_error"]),
@@ -96,7 +96,7 @@ def _one_round(platform: Platform, name: str) -> None:
     if reason := platform.journal.why_stopped(name):
         rows["stopped"] = reason
     fields(rows)
-    table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False, title_justify="left")
+    table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False)
     records = platform.task_stats.of_round(name)
     for record in records[:MAX_TASKS]:
         rates = ("" if rate is None else f"{rate:.2f}" for rate in (record.pass_rate, record.difficulty))

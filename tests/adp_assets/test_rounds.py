@@ -209,7 +209,7 @@ def test_what_may_follow_is_bounded_by_rounds_spend_and_work() -> None:
     spent = may_follow(before, pending=1, spent_usd=None, max_spend_usd=None, tokens=100, max_tokens=100)
     assert "ROUND_TOKEN_LIMIT" in str(spent)
     for missing in (1, 0):
-        state = Acceptance(target=5, accepted=5 - missing, surplus=0)
+        state = Acceptance(target=5, accepted=5 - missing, surplus=0, finished=5)
         why = may_follow(before, pending=1, spent_usd=0.0, max_spend_usd=None, acceptance=state)
         assert why == (None if missing else "the 5 solved trajectories asked for are there")
 

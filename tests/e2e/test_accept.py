@@ -48,12 +48,15 @@ def test_a_killed_command_goes_on_to_exactly_as_many_and_exports_no_surplus(
     make_project: MakeProject, model: HeldModel
 ) -> None:
     project = make_project(MAX_CONCURRENT=8)
-    file = project.write_tasks("tasks.jsonl", TASKS)
-    model.hold("task-02", "task-03")
+    file = project.write_tasks("tasks.jsonl", ["bad"], verifier=UNSOLVABLE)
+    project.write_tasks("tasks.jsonl", TASKS)
+    # With two of three solved one more is missing, for which it should take two.
+    held = {"task-02", "task-03"}
+    model.hold(*held)
     with project.start_adp("run", file, "--accept", "3", "--episodes", "4") as process:
         try:
-            until(lambda: model.waiting == {"task-02", "task-03"}, "the episodes that are still wanted")
-            until(lambda: len(project.episodes("round-0001")) == 2, "the accepted ones")
+            until(lambda: model.waiting == held, "the episodes that are still wanted")
+            until(lambda: len(project.episodes("round-0001")) == 3, "the finished ones")
         finally:
             process.kill()
     before = project.episodes("round-0001")
@@ -64,15 +67,14 @@ def test_a_killed_command_goes_on_to_exactly_as_many_and_exports_no_surplus(
     assert "accepted      3 of 3, 1 surplus" in said
     after = project.episodes("round-0001")
     assert {task_id: after[task_id] for task_id in before} == before
-    assert set(after) == set(TASKS[:4]), "the two that were in flight, and no other"
+    assert set(after) == {"bad", *TASKS[:4]}, "those that were in flight, and no other"
     found = accepted(project, "round-0001")
     assert len(found) == 3
-    assert set(before) < set(found)
+    assert {"task-00", "task-01"} < set(found)
     assert project.frame("training_dataset", "round-0001")["task_id"].to_list() == found
-    frame = project.frame("code_trajectories", "round-0001")
-    assert frame.filter("surplus").height == 1
+    assert project.frame("code_trajectories", "round-0001").filter("surplus").height == 1
     assert "3/3" in project.adp("status")
-    (surplus,) = set(TASKS[:4]) - set(found)
+    (surplus,) = held - set(found)
     assert "solved (surplus)" in project.adp("show", surplus)
 
 
