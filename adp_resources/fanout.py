@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from adp_resources.cancellation import run_stoppable
+from adp_resources.collector import rare_collections
 from adp_resources.dead_letters import DeadLetters, LetterKey, Try, failed_try
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
@@ -48,7 +49,8 @@ class LocalFanOut:
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
         or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
         """
-        return run_stoppable(lambda: self._run(round, task_type, work), cancelled)
+        with rare_collections():
+            return run_stoppable(lambda: self._run(round, task_type, work), cancelled)
 
     async def _run(self, round: str, task_type: str, work: Sequence[Work]) -> str:
         acceptance = self.journal.acceptance(round)

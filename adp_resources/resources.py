@@ -20,7 +20,7 @@ from adp_resources.settings_resource import SettingsResource
 from adp_resources.task_stats import TaskStats
 from adp_resources.toolbox import toolbox_of
 from adp_resources.usage import UsageTable
-from runtimes.cache_store import CacheStore, SqliteStore
+from runtimes.cache_store import CacheStore, SqliteStore, WithoutSecrets
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import Account, ChatModel
 from runtimes.llm.cache import ResponseCache
@@ -147,8 +147,8 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             search_url=settings.search_url,
             context_tokens=settings.llm_context_tokens,
             traces=settings.output / "traces" if settings.web_trace == "failure" else None,
-            toolbox=toolbox_of(settings, self.database.get()),
             redactor=secret_redactor(settings),
+            toolbox=toolbox_of(settings, self.database.get()),
         )
 
 
@@ -159,9 +159,12 @@ def cache_store(settings: Settings) -> CacheStore | None:
     """
     if not settings.enable_cache:
         return None
+    store: CacheStore
     if settings.redis_url:
-        return RedisStore(settings.redis_url, settings.cache_ttl)
-    return SqliteStore(settings.output / "cache.sqlite", settings.cache_ttl)
+        store = RedisStore(settings.redis_url, settings.cache_ttl)
+    else:
+        store = SqliteStore(settings.output / "cache.sqlite", settings.cache_ttl)
+    return WithoutSecrets(store, secret_redactor(settings))
 
 
 def installed_sites() -> list[LocalSite]:

@@ -203,7 +203,10 @@ def secret_redactor(settings: Settings | None = None) -> Redactor:
     """What takes the secrets of the environment, of `.env` and of these settings out of what is written."""
     root = settings.project_root if settings is not None else project_root()
     written = {name: value or "" for name, value in dotenv_values(root / ".env", interpolate=False).items()}
-    given = {name.upper(): str(value) for name, value in (settings or ())}
+    given = {
+        name.upper(): json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in (settings or ())
+    }
     return Redactor(
         secret for source in (given, written, os.environ) for secret in set(secret_values(source))
     )

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from runtimes.secrets import Redactor
+
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
@@ -41,6 +43,24 @@ class CacheStore(Protocol):
     async def remove(self, key: str) -> None: ...
 
     async def aclose(self) -> None: ...
+
+
+class WithoutSecrets:
+    """A store that does not keep entries with secrets: what it gives back is what was said, or nothing."""
+
+    def __init__(self, store: CacheStore, redactor: Redactor) -> None:
+        self._store = store
+        self._redactor = redactor
+
+    async def get(self, key: str) -> bytes | None:
+        return await self._store.get(key)
+
+    async def put(self, key: str, value: bytes) -> None:
+        if not self._redactor.finds(value.decode("utf-8", "replace")):
+            await self._store.put(key, value)
+
+    async def aclose(self) -> None:
+        await self._store.aclose()
 
 
 class SqliteStore:

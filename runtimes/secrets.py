@@ -12,6 +12,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -69,6 +70,10 @@ class Redactor:
             if spelling in text:
                 text = text.replace(spelling, mark)
         return text
+
+    def finds(self, text: str) -> bool:
+        """Whether there is any in it."""
+        return any(spelling in text for spelling, _ in self._marks)
 
     def json(self, value: T) -> T:
         """A JSON value, or a struct such as a trajectory, without them; the very same where there was none.
@@ -131,6 +136,7 @@ def secret_values(environment: Mapping[str, str]) -> Iterator[Secret]:
     for name, value in environment.items():
         if _SECRET_NAME.search(name) and not _NO_SECRET_NAME.search(name):
             yield name, value
+            yield from ((f"{name} {key}", item) for key, item in _members(value))
         for part in _secrets_in_address(value):
             yield name, part
 
@@ -152,6 +158,13 @@ def session_values(storage_state: Mapping[str, Any] | None) -> Iterator[Secret]:
 
 def _proves(name: str, value: str) -> bool:
     return bool(_SESSION_NAME.search(name) or _RANDOM.fullmatch(value))
+
+
+def _members(value: str) -> Iterator[Secret]:
+    """What a variable holds that is a JSON object, as MCP_SECRETS is: texts by name."""
+    if value.startswith("{"):
+        with suppress(msgspec.MsgspecError):
+            yield from msgspec.json.decode(value, type=dict[str, str]).items()
 
 
 def _secrets_in_address(value: str) -> Iterator[str]:

@@ -75,8 +75,7 @@ def mutated_tasks(
             return await propose(asked, chat, available, at_once=values.synthesis_in_flight)
 
     with failing_in_words(context):
-        made = run_stoppable(run, cancelled(context))
-        proposed = without_secrets(made, secret_redactor(values))
+        proposed = without_secrets(run_stoppable(run, cancelled(context)), secret_redactor(values))
         verdicts = accept(database.get(), context.partition_key, proposed, tools)
     frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
     by_operator = {

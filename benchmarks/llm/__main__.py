@@ -1,7 +1,8 @@
 """The LLM client's and the agent loop's figures: `make bench-llm`; `--quick` only shows that it works.
 
-All against a local server of 50 ms a reply, a process of its own whose CPU is not counted. Calls a second are
-medians of samples taken in turns; `BARS` has the bars. null is what cannot be measured here; stderr says why.
+All against a local server of 50 ms a reply, a process of its own whose CPU is not counted. Calls a second and
+shares are medians of samples taken in turns; `BARS` has the bars. null is what cannot be measured here;
+stderr says why.
 """
 
 from __future__ import annotations

@@ -62,28 +62,25 @@ async def throughput(count: int, rounds: int) -> dict[str, float]:
 async def capped(count: int, rounds: int) -> dict[str, float]:
     """Our client, which has to find the cap out, anew in each round, against itself when it is told."""
     pairs: list[tuple[Burst, Burst]] = []
-    replies = refusals = 0
+    shares: list[float] = []
     for _ in range(rounds):
         with llm_server("steps", delay_ms=DELAY_MS, cap=CAP) as server:
             async with our_client(server) as ours:
                 found = await burst(ours, count, IN_FLIGHT)
             seen = server.stats()["replies"]
-            refusals += seen.get("429", 0)
-            replies += sum(seen.values())
+            shares.append(seen.get("429", 0) / sum(seen.values()))
             async with our_client(server, CAP) as told:
                 pairs.append((found, await burst(told, count, IN_FLIGHT)))
     return {
         "calls_lost": sum(ours.lost for ours, _ in pairs),
-        "share_429": round(refusals / replies, 4),
+        "share_429": round(median(shares), 4),
         "goodput_ratio": ratio(pairs),
     }
 
 
 def ratio(pairs: list[tuple[Burst, Burst]]) -> float:
-    """Replies a second of the first of each pair to those of the second, by their medians."""
-    first = median(burst.goodput for burst, _ in pairs)
-    second = median(burst.goodput for _, burst in pairs)
-    return float(round(first / second, 3))
+    """Replies a second of the first of each pair to those of the second, taken right after it; the median."""
+    return float(round(median(first.goodput / second.goodput for first, second in pairs), 3))
 
 
 async def burst(call: Call, count: int, at_once: int) -> Burst:

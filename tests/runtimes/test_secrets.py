@@ -119,6 +119,8 @@ def test_secrets_of_an_environment_are_told_by_name_and_address() -> None:
         "REDIS_URL": "redis://:r3dis-pass@cache:6379/0",
         "HTTPS_PROXY": "http://ghp_0123456789abcdefGHIJ@proxy:3128",
         "SEARCH_URL": "http://search/?api_key=s34rch-key",
+        "MCP_SECRETS": '{"GITHUB": "ghp-in-json-0123"}',
+        "BAD_SECRETS": '{"not json',
         "PWD": "/home/someone/project-1",
         "SSH_AUTH_SOCK": "/tmp/agent.1",
         "TOKEN_URL": "https://auth.example/token",
@@ -136,6 +138,9 @@ def test_secrets_of_an_environment_are_told_by_name_and_address() -> None:
         "r3dis-pass",
         "ghp_0123456789abcdefGHIJ",
         "s34rch-key",
+        "ghp-in-json-0123",
+        environment["MCP_SECRETS"],
+        environment["BAD_SECRETS"],
     }
     assert ("REDIS_URL", "r3dis-pass") in found
 
