@@ -59,6 +59,9 @@ class WithoutSecrets:
         if not self._redactor.finds(value.decode("utf-8", "replace")):
             await self._store.put(key, value)
 
+    async def remove(self, key: str) -> None:
+        await self._store.remove(key)
+
     async def aclose(self) -> None:
         await self._store.aclose()
 
