@@ -20,7 +20,7 @@ from adp_resources.usage import UsageTable
 
 ROUND_JOB = "round"
 RELEASE_JOB = "release"
-DEAD_LETTERS_JOB = "dead_letters"
+DEAD_LETTERS_JOB = "list_dead_letters"
 EVENTS_A_TICK = 1_000
 FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 

@@ -75,7 +75,10 @@ def options(
 
 
 def main() -> None:
-    """Entry point: exit code 0 when all went well, 1 when something did not, 2 for wrong arguments."""
+    """Entry point: exit code 0 when all went well, 1 when something did not, 2 for wrong arguments.
+
+    `adp run` has a code of its own, 3, for what went well and yet was not all that was asked for.
+    """
     try:
         app()
     except PlatformError as error:

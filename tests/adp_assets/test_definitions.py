@@ -62,6 +62,10 @@ def test_the_assets_are_the_stages_in_the_order_the_data_travels(defs: dg.Defini
     assert found == STAGES
 
 
+def test_a_code_server_can_load_them(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
 def test_every_asset_has_a_description_a_group_kinds_and_an_owner(defs: dg.Definitions) -> None:
     for spec in defs.resolve_all_asset_specs():
         assert spec.description
