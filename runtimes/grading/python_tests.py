@@ -8,10 +8,8 @@ values are compared here; whatever else is to be evaluated, an operator or a tes
 from __future__ import annotations
 
 import ast
-import builtins
 import json
 import re
-import sys
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +19,7 @@ from runtimes.errors import InvalidTask
 from runtimes.grading.apart import NoVerdict, TestPlan, run_apart
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
+from runtimes.grading.python_text import modules_used, names_used, only_builtins, plain_call
 from runtimes.grading.values import same_json
 from runtimes.services import Services
 from runtimes.world import World
@@ -38,8 +37,10 @@ module = sys.modules["submission"] = type(sys)("submission")
 names = module.__dict__
 exec(compile(source, "submission.py", "exec"), names)
 values = []
-for call in calls:
+for name, call in calls:
     try:
+        if name not in names:
+            raise NameError(f"name {name!r} is not defined")
         values.append({"value": eval(call, names)})
     except BaseException as error:
         values.append({"error": f"{type(error).__name__}: {error}"[:200]})
@@ -87,7 +88,10 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
             raise InvalidTask(f"exactly one of `cases` and `tests` is given, not empty - at `{SPEC_PLACE}`.")
         check_limits(read.limits)
         for index, case in enumerate(read.cases):
-            _check_python(case.call.strip(), "eval", f"{SPEC_PLACE}.cases[{index}].call")
+            place = f"{SPEC_PLACE}.cases[{index}].call"
+            _check_python(case.call.strip(), "eval", place)
+            if plain_call(case.call) is None and only_builtins(case.call):
+                raise InvalidTask(f"{case.call!r} uses nothing of a submission's - at `{place}`.")
         if read.tests:
             _check_tests(read)
         return read
@@ -105,8 +109,10 @@ class PythonTests(VerifierKind[PythonTestsSpec]):
         try:
             if spec.tests:
                 return _of_report(await run_apart(_plan(spec), source, services, limits))
-            if all(is_plain_call(case.call) for case in spec.cases):
-                values = await _values(spec.cases, source, services, limits)
+            called = [plain_call(case.call) for case in spec.cases]
+            if None not in called:
+                calls = [[name, case.call] for name, case in zip(called, spec.cases, strict=True)]
+                values = await _values(calls, source, services, limits)
             else:
                 report = await run_apart(_plan(spec), source, services, limits)
                 if "fault" in report:
@@ -121,48 +127,6 @@ def source_of(answer: str) -> str:
     """The code in an answer: what its longest fence holds, or all of it where there is no fence."""
     fenced = _FENCED.findall(answer)
     return max(fenced, key=len) if fenced else answer
-
-
-def is_plain_call(call: str) -> bool:
-    """Whether this is one call of one name with literal arguments: nothing else of it could be forged."""
-    tree = ast.parse(call.strip(), mode="eval").body
-    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
-        return False
-    if hasattr(builtins, tree.func.id):
-        return False
-    try:
-        for argument in (*tree.args, *(keyword.value for keyword in tree.keywords)):
-            ast.literal_eval(argument)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def names_used(source: str, module: str) -> list[str]:
-    """The names in a test that may be the submission's: those it imports, and any that no builtin has."""
-    found: dict[str, None] = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == module:
-            found |= dict.fromkeys(alias.name for alias in node.names)
-        elif isinstance(node, ast.Attribute):
-            found[node.attr] = None
-        elif isinstance(node, ast.Name) and not hasattr(builtins, node.id):
-            found[node.id] = None
-    return [name for name in found if name.isidentifier()]
-
-
-def modules_used(source: str) -> list[str]:
-    """The modules that a test names without importing them: `math.isclose(...)`, numpy also as `np`.
-
-    They must not be taken from the submission, which may import something else by that name.
-    """
-    tree = ast.parse(source)
-    bases = {
-        node.value.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    return sorted(bases & (sys.stdlib_module_names | {"np", "numpy"}))
 
 
 def _plan(spec: PythonTestsSpec) -> TestPlan:
@@ -208,9 +172,11 @@ def _check_python(source: str, mode: str, place: str) -> None:
         raise InvalidTask(f"{shown!r} is no Python {kind}: {error} - at `{place}`.") from error
 
 
-async def _values(cases: list[Case], source: str, services: Services, limits: Limits) -> list[dict[str, Any]]:
-    """What the submission says its calls give. Raises NoVerdict."""
-    submission = json.dumps([source, [case.call for case in cases]])
+async def _values(
+    calls: list[list[Any]], source: str, services: Services, limits: Limits
+) -> list[dict[str, Any]]:
+    """What the submission says its calls, each after the name that it calls, give. Raises NoVerdict."""
+    submission = json.dumps([source, calls])
     with ours_to_mend():
         try:
             async with services.sandboxes.session(limits=limits) as session:

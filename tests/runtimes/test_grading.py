@@ -68,6 +68,7 @@ def add(a, b): return Any()
 @pytest.mark.parametrize(
     "code",
     [
+        "sub = lambda a, b: a + b",
         "def add(a, b):\n    return a - b",
         "def add(a, b):\n    raise ValueError('no')",
         "def add(a, b): return str(a + b)",
@@ -271,6 +272,31 @@ async def test_an_exact_answer_may_differ_in_case_width_and_spaces(opened: Servi
         ("exact", {"expected": 5}, "expected"),
         ("python_tests", {"cases": [{"call": "f()"}]}, "expected"),
         ("python_tests", {"cases": []}, "exactly one of `cases` and `tests`"),
+        ("python_tests", {"cases": [{"call": "sum([1]) + 1", "expected": 2}]}, "nothing of a submission"),
+        ("python_tests", {"cases": [{"call": "f()", "expected": 1}], "tests": "assert f()"}, "exactly one"),
+        ("python_tests", {"cases": [{"call": "f()", "expected": 1}], "limits": {"memry": 1}}, "memory_mb"),
+        ("python_tests", {"tests": "def check(candidate): pass"}, "entry_point"),
+        ("python_tests", {"tests": "assert (", "module": "a"}, "no Python program"),
+        ("stdio", {"cases": [{"stdin": "1"}]}, "stdout"),
+        ("stdio", {"cases": [{"stdout": "1"}], "compare": "roughly"}, "tokens"),
+        ("stdio", {"cases": [{"stdout": "1"}], "tolerance": 1}, "tokens"),
+        ("json", {}, "schema"),
+        ("json", {"schema": {"properties": {"a": {"type": "objekt"}}}}, "schema.properties.a.type"),
+        ("symbolic", {"expected": ""}, "length >= 1"),
+        ("agreement", {"samples": 1}, ">= 3"),
+        ("rubric", {"criteria": []}, "length >= 1"),
+        ("any_of", {"parts": [{"kind": "numeric", "spec": {"expectd": 1}}]}, "parts.0..spec.expectd"),
+        ("all_of", {"parts": [{"kind": "agreement", "spec": {"samples": 3}}]}, "stands alone"),
+        (
+            "all_of",
+            {
+                "parts": [
+                    {"kind": "page_state", "spec": {"at": "last_page", "locator": "p", "expected": "x"}},
+                    {"kind": "any_of", "spec": {"parts": [{"kind": "symbolic", "spec": {"expected": "1"}}]}},
+                ]
+            },
+            "needs a sandbox",
+        ),
         ("numeric", {"expected": 1, "tolerance": -1}, ">= 0"),
         ("page_state", {"url": "http://shop.test/", "script": "1"}, "expected"),
         (
