@@ -29,7 +29,7 @@ Kind = Literal["NATIVE", "SKILL", "MCP"]
 class ToolRow(Struct, frozen=True, kw_only=True):
     """One row. `schema` is a JSON schema, of an MCP server `{"tools": [...]}` with one for each tool.
 
-    `endpoint` is a server's address or command line, a skill's folder, empty for a native tool.
+    `endpoint` is a server's address or command line, a skill's folder; empty where nothing is registered.
     """
 
     id: str
@@ -45,8 +45,11 @@ class ToolRow(Struct, frozen=True, kw_only=True):
         """Of an MCP row. Raises ConfigurationError for one that something else wrote wrongly."""
         known = {"name": self.name, "permission": self.permission_level, "tools": self.schema.get("tools")}
         try:
-            return msgspec.convert({**self.config, **known}, McpServer)
-        except msgspec.ValidationError as error:
+            server = msgspec.convert({**self.config, **known}, McpServer)
+            if bool(server.command) == bool(server.url):
+                raise ValueError("it has neither command nor url, or both")
+            return server
+        except (msgspec.ValidationError, ValueError) as error:
             raise ConfigurationError(
                 f"The row of the MCP server {self.name!r} in the table of tools cannot be read: {error}.",
                 f"Remove it (`adp tools remove {self.name}`) and register the server again.",
@@ -120,7 +123,7 @@ class ToolTable:
 
 
 def servers_in(rows: list[ToolRow]) -> list[McpServer]:
-    return [row.server() for row in rows if row.type == "MCP"]
+    return [row.server() for row in rows if row.type == "MCP" and row.endpoint]
 
 
 def skill_folders_in(rows: list[ToolRow]) -> list[Path]:
@@ -128,11 +131,11 @@ def skill_folders_in(rows: list[ToolRow]) -> list[Path]:
 
 
 def rulings_in(rows: list[ToolRow]) -> dict[str, Ruling]:
-    """What the rows decide about their names; a server's permission is the server's own."""
+    """What the rows decide about their names; the permission of a registered server is its own."""
     return {
         row.name: Ruling(
             row.is_active,
-            None if row.type == "MCP" else row.permission_level,
+            None if row.type == "MCP" and row.endpoint else row.permission_level,
             "" if row.is_active else "switched off in this deployment",
         )
         for row in rows

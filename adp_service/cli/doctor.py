@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from adp_resources.resources import resources
 from adp_service.cli.output import console
 from adp_service.cli.protections import protections_table
+from adp_service.cli.tools import Shelf
 from adp_service.platform import Platform
 from runtimes.errors import PlatformError
 from runtimes.llm.providers import BUILTIN, choose_model
@@ -33,13 +34,14 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check Python, disk, database, Dagster's home, model, sandbox and browser; exit 1 if one is not well."""
+    """Check what a round needs, from Python to the browser; exit 1 if one thing is not well."""
     platform = Platform({})
     checks: dict[str, Callable[[Platform], str]] = {
         "python": _python,
         "disk": _disk,
         "database": _database,
         "dagster": _dagster,
+        "tools": _tools,
         "model": _model,
     }
     found = [_examine(subject, check, platform) for subject, check in checks.items()]
@@ -93,6 +95,13 @@ def _database(platform: Platform) -> str:
 
 def _dagster(platform: Platform) -> str:
     return f"home {platform.instance.root_directory}"
+
+
+def _tools(platform: Platform) -> str:
+    shelf = Shelf(platform)
+    if shelf.faults:
+        raise shelf.faults[0]
+    return f"{len(shelf.toolbox.names())} names that tasks may use"
 
 
 def _model(platform: Platform) -> str:

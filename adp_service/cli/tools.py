@@ -57,11 +57,13 @@ def show_tool(name: NAME) -> None:
     shelf = Shelf(Platform({}))
     tools = shelf.tools(name)
     row = shelf.rows.get(name)
+    ruling = shelf.toolbox.rulings.get(name)
+    reason = f": {ruling.reason}" if ruling is not None and ruling.reason else ""
     fields(
         {
             "name": name,
             "type": shelf.kind(name),
-            "state": shelf.state(name, tools),
+            "state": f"{shelf.state(name, tools)}{reason}",
             **({"endpoint": row.endpoint, "id": row.id} if row is not None else {}),
         }
     )
@@ -75,13 +77,16 @@ def show_tool(name: NAME) -> None:
 
 def remove_tool(name: NAME) -> None:
     """Forget a registered server or skill; switch a tool off that is there without being registered."""
-    shelf = Shelf(Platform({}))
-    kind = shelf.kind(name)
-    row = shelf.rows.get(name)
-    if row is not None and row.endpoint:
-        shelf.table.remove(name)
-        console.print(f"Removed {escape(name)} ({kind}).")
+    platform = Platform({})
+    table = ToolTable(platform.database)
+    # Before anything else is read of the rows: one that cannot be read must be removable.
+    registered = next((row for row in table.rows() if row.name == name and row.endpoint), None)
+    if registered is not None:
+        table.remove(name)
+        console.print(f"Removed {escape(name)} ({registered.type}).")
         return
+    shelf = Shelf(platform)
+    kind = shelf.kind(name)
     tools = shelf.tools(name)
     permission = tools[0].permission
     shelf.table.rule(name, kind, schema_of(tools), is_active=False, permission=permission)

@@ -80,9 +80,9 @@ def register_tool(
     else:
         tools = shelf.tools(name)
         kind = shelf.kind(name)
-        if kind == "MCP":
+        if name in {server.name for server in shelf.toolbox.servers}:
             raise ConfigurationError(
-                f"{name!r} is of an MCP server.", "Register the server again, with its program or --url."
+                f"{name!r} is an MCP server.", "Register the server again, with its program or --url."
             )
         chosen = permission or permission_of(tools)
         shelf.table.rule(name, kind, schema_of(tools), is_active=True, permission=chosen)

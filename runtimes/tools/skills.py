@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -83,9 +84,7 @@ class Skill:
     async def _call(self, bench: Workbench, /, **arguments: Any) -> str:
         if self.entry_point:
             return self._answer(await self._run(bench, arguments))
-        session = await session_of(bench)
-        for path, data in self._placed().items():
-            await guarded(session.write(path, data))
+        await self._place(bench, self._placed())
         return f"Its files are in {FOLDER}/{self.name}.\n\n{self.instructions}"
 
     async def _run(self, bench: Workbench, arguments: dict[str, Any]) -> Result:
@@ -97,12 +96,30 @@ class Skill:
             self._check_hosts(bench)
             limits = Allowance.of_task(bench.task, bench.services.limits).limits
             run = bench.services.sandboxes.run(shell=command, files=files, hosts=self.hosts, limits=limits)
-            return await guarded(run)
+            with self._told():
+                return await guarded(run)
+        await self._place(bench, files)
         session = await session_of(bench)
-        # Each time anew: the agent's code may have changed what lies in the workspace.
-        for path, data in files.items():
-            await guarded(session.write(path, data))
         return await guarded(session.run(shell=command))
+
+    async def _place(self, bench: Workbench, files: dict[str, bytes]) -> None:
+        """Each time anew: the agent's code may have changed what lies in the workspace."""
+        session = await session_of(bench)
+        with self._told():
+            for path, data in files.items():
+                await guarded(session.write(path, data))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A workspace that is full, or has something else in the place, is the agent's to mend."""
+        try:
+            yield
+        except OSError as error:
+            raise ToolError(
+                "runtime_error",
+                f"The files of {self.name} cannot be written to {error.filename}: {error.strerror}.",
+                "Make room there.",
+            ) from error
 
     def _placed(self) -> dict[str, bytes]:
         return {f"{FOLDER}/{self.name}/{path}": data for path, data in self.files.items()}

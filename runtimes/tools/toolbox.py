@@ -52,19 +52,24 @@ class Toolbox:
             found |= {server.name: tools, **{tool.name: (tool,) for tool in tools}}
         found |= {skill.name: (skill.tool(),) for skill in self.skills}
         found |= grants()
-        for name, ruling in self.rulings.items():
-            if name in found and ruling.permission is not None:
-                found[name] = tuple(replace(tool, permission=ruling.permission) for tool in found[name])
-        return found
+        return {name: tuple(self._ruled(name, tool) for tool in tools) for name, tools in found.items()}
+
+    def _ruled(self, name: str, tool: Tool) -> Tool:
+        """The tool with what was decided about it, or about the name it is granted by."""
+        ruling = self.rulings.get(tool.name) or self.rulings.get(name)
+        if ruling is None or ruling.permission is None:
+            return tool
+        return replace(tool, permission=ruling.permission)
 
     def grants(self) -> dict[str, tuple[Tool, ...]]:
         """What can be granted: of all, those that are not switched off, themselves or with their server."""
         off = {name for name, ruling in self.rulings.items() if not ruling.is_active}
-        return {
-            name: tools
+        left = {
+            name: tuple(tool for tool in tools if tool.name not in off and tool.circuit not in off)
             for name, tools in self.all().items()
-            if name not in off and not any(tool.circuit in off for tool in tools)
+            if name not in off
         }
+        return {name: tools for name, tools in left.items() if tools}
 
     def toolset(self, expected: Iterable[str], default: Iterable[str]) -> tuple[list[Tool], list[str]]:
         """The tools an agent gets, and the names it does not get with, where there is one, the reason.

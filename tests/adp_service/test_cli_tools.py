@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,7 @@ def adp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     registered = adp("tools", "register", "unruly", "--as", "admin", "--", PYTHON, PROGRAM)
     assert registered.code == 0, registered.said
-    assert "Registered unruly (MCP, a session an episode), which has 7 tools" in registered.output
+    assert "Registered unruly (MCP, a session an episode), which has 8 tools" in registered.output
 
     rows = {row["name"]: row for row in json.loads(adp("tools", "list", "--json").output)}
     assert rows["unruly"]["type"] == "MCP"
@@ -50,11 +52,14 @@ def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     assert {"python_executor", "text-statistics", "web_search"} <= rows.keys()
     assert (rows["web_search"]["state"], rows["python_executor"]["state"]) == ("off", "on")
 
-    assert "lists its 7 tools as before" in adp("tools", "test", "unruly").output
+    assert "lists its 8 tools as before" in adp("tools", "test", "unruly").output
     tried = adp("tools", "test", "unruly__big", '{"characters": 5}')
     assert tried.output.startswith("axxxz\n")
     refused = adp("tools", "test", "unruly__refuse", '{"reason": "no such city"}')
     assert (refused.code, "no such city" in refused.said) == (1, True)
+
+    assert "Switched unruly__big off" in adp("tools", "remove", "unruly__big").output
+    assert "is on, for tasks" in adp("tools", "register", "unruly__big").output
 
     assert adp("tools", "remove", "unruly").output == "Removed unruly (MCP).\n"
     gone = adp("tools", "show", "unruly")
@@ -78,6 +83,16 @@ def test_who_may_not_register_what_is_told_why_and_nothing_is_stored(adp: Adp) -
         refused = adp("tools", "register", *options)
         assert (refused.code, said in refused.said) == (1, True), refused.said
     assert "x" not in {row["name"] for row in json.loads(adp("tools", "list", "--json").output)}
+
+
+def test_a_row_that_cannot_be_read_is_named_and_can_be_removed(adp: Adp) -> None:
+    adp("tools", "register", "unruly", "--as", "admin", "--", PYTHON, PROGRAM)
+    with closing(sqlite3.connect("output/adp.sqlite")) as database, database:
+        database.execute("UPDATE tools SET config = '{}'")
+    listed = adp("tools", "list")
+    assert (listed.code, "adp tools remove unruly" in listed.said) == (1, True), listed.said
+    assert adp("tools", "remove", "unruly").code == 0
+    assert adp("tools", "list").code == 0
 
 
 def test_a_native_tool_is_switched_off_and_on_again_for_others(adp: Adp) -> None:

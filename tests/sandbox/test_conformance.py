@@ -149,7 +149,8 @@ CODE = [
             "__main__ [] None False\n"),
     Example("sees this environment",
             "import os; print(sorted(set(os.environ) - {'MPLBACKEND', 'MPLCONFIGDIR',"
-            " 'MKL_NUM_THREADS', 'NUMEXPR_NUM_THREADS', 'PYTHONPATH', 'LC_CTYPE'}))",
+            " 'MKL_NUM_THREADS', 'NUMEXPR_NUM_THREADS', 'POLARS_MAX_THREADS', '_RJEM_MALLOC_CONF',"
+            " 'PYTHONPATH', 'LC_CTYPE'}))",
             "['HOME', 'LANG', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'PATH', 'PYTHONDONTWRITEBYTECODE',"
             " 'PYTHONUNBUFFERED', 'TMPDIR', 'USER']\n"),
     Example("speaks UTF-8", "import sys\nprint(sys.stdout.encoding, sys.stderr.encoding, sys.stdin.encoding,"

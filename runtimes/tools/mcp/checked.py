@@ -1,9 +1,12 @@
-"""HTTP to the hosts of a policy only, at addresses that were looked up and checked for each request."""
+"""HTTP to the hosts of a policy only, at addresses that are looked up and checked for each request."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx2
 
+from runtimes.tools.mcp.servers import MAX_MESSAGE_BYTES
 from sandbox.addresses import EgressPolicy
 from sandbox.lookups import SystemLookups
 
@@ -32,7 +35,12 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(f"{fault} (MCP_ALLOWED_HOSTS)")
         # The header Host is there already; the certificate is to be the name's.
         request.extensions = {**request.extensions, "sni_hostname": url.host}
-        return await self._connect(request, addresses)
+        response = await self._connect(request, addresses)
+        if not response.headers.get("content-type", "").startswith("text/event-stream"):
+            # Of a stream of events whoever reads it bounds each.
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            response.stream = _Bounded(response.stream)
+        return response
 
     async def _connect(self, request: httpx2.Request, addresses: list[str]) -> httpx2.Response:
         """Try one address after the other, as a connection by name would."""
@@ -49,3 +57,21 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         self._lookups.close()
         await self._transport.aclose()
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends with an error when it is too long, as it is held in memory as a whole."""
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        length = 0
+        async for chunk in self._body:
+            length += len(chunk)
+            if length > MAX_MESSAGE_BYTES:
+                raise httpx2.ReadError(f"an answer of more than {MAX_MESSAGE_BYTES >> 20} MB")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._body.aclose()

@@ -1,9 +1,13 @@
 """A small program between us and an MCP server that runs here: it leaves nothing of the server behind.
 
-Run as `python -I -S guard.py FOLDER PARENT_PID PROGRAM ARGUMENT...`. The server gets this program's standard
-streams and a session of its own. Once it has ended, or this program is told to (SIGTERM), or the parent has
-died, every process that the server started is killed, whatever session it hides in, and FOLDER is removed.
-It exits as the server did. Standard library only, and no package around it: it must start at once.
+Run as `python -I -S guard.py FOLDER PARENT_PID MOST_BYTES PROGRAM ARGUMENT...`. The server gets this
+program's standard input and error and a session of its own. Of its output messages are passed on; what it
+says besides goes to the standard error. Whoever reads a message holds it in memory until its end, so one
+longer than MOST_BYTES ends the server.
+
+Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that
+the server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
+Standard library only, and no package around it: it must start at once.
 """
 
 import ctypes
@@ -17,39 +21,74 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+_CHUNK_BYTES = 1 << 16
+
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 0.5
 _END_SECONDS = 3.0
 _PAUSE_SECONDS = 0.01
 
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+class Lines:
+    """What the server writes, line by line: messages go on, other talk goes to standard error."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._stream = 1
+        self._length = 0
+
+    def take(self, data: bytes) -> bool:
+        """Write `data` where it belongs; whether more may come."""
+        *whole, rest = data.split(b"\n")
+        return all(self._write(line + b"\n") for line in whole) and self._write(rest)
+
+    def _write(self, part: bytes) -> bool:
+        if not self._length:
+            self._stream = 1 if part.lstrip()[:1] in (b"{", b"[") else 2
+        self._length += len(part)
+        if self._length > self._most:
+            print(f"\nIt wrote a message of more than {self._most >> 20} MB.", file=sys.stderr)
+            return False
+        if part.endswith(b"\n"):
+            self._length = 0
+        try:
+            while part:
+                part = part[os.write(self._stream, part) :]
+        except BrokenPipeError:
+            return False
+        return True
 
 
 class Told(Exception):
     """SIGTERM came."""
 
 
-def main(folder: str, parent: int, command: list[str]) -> int:
+def main(folder: str, parent: int, most: int, command: list[str]) -> int:
     """Run the server to its end; its exit code, 128 and the signal where one ended it."""
-    _prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it leaves behind becomes ours, and so can be found
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what it leaves behind becomes ours, and so can be found
     status = 1
     try:
         signal.signal(signal.SIGTERM, _tell)
         # The signal follows the thread that starts a process: this program has only one.
         server = subprocess.Popen(
             command,
+            stdout=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=lambda: _prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
+            preexec_fn=lambda: prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),
         )
-        _let_go_of_streams()
+        assert server.stdout is not None
+        _let_go_of(0)  # when the server closes it, the other end is to notice
         try:
-            if _ended_before(parent, server.pid):
+            if _pass_on(server.stdout.fileno(), Lines(most), parent, server.pid):
                 status = server.wait()
         except Told:
             with suppress(subprocess.TimeoutExpired, ProcessLookupError):
                 server.terminate()
                 status = server.wait(_GRACE_SECONDS)
+    except Told:
+        pass  # before there was a server
     except OSError as error:
         print(f"{command[0]} does not start: {error.strerror}.", file=sys.stderr)
         status = 127
@@ -64,24 +103,32 @@ def _tell(_signal: int, _frame: object) -> None:
     raise Told
 
 
-def _let_go_of_streams() -> None:
-    """Leave the streams to the server alone: when it closes one, the other end is to notice."""
+def _let_go_of(stream: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
+    os.dup2(nothing, stream)
     os.close(nothing)
 
 
-def _ended_before(parent: int, server: int) -> bool:
-    """Wait for one of the two to end; whether the server did."""
-    deaths = select.poll()
+def _pass_on(output: int, lines: Lines, parent: int, server: int) -> bool:
+    """Pass the output on until one of the two ends; whether the server did, and by itself."""
+    waited = select.poll()
     ends = os.pidfd_open(server)
-    deaths.register(ends, select.POLLIN)
+    waited.register(ends, select.POLLIN)
+    waited.register(output, select.POLLIN)
     try:
-        deaths.register(os.pidfd_open(parent), select.POLLIN)
+        waited.register(os.pidfd_open(parent), select.POLLIN)
     except ProcessLookupError:
         return False
-    return any(descriptor == ends for descriptor, _ in deaths.poll())
+    while True:
+        ready = {descriptor for descriptor, _ in waited.poll()}
+        if output not in ready:
+            return ends in ready
+        data = os.read(output, _CHUNK_BYTES)
+        if not data:
+            waited.unregister(output)
+            _let_go_of(1)
+        if not lines.take(data):
+            return False
 
 
 def _end_all() -> None:
@@ -119,4 +166,4 @@ def _all_processes() -> Iterator[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))

@@ -18,6 +18,9 @@ from sandbox.addresses import EgressPolicy
 
 SERVER_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 MAX_NAME_CHARACTERS = 32
+MAX_MESSAGE_BYTES = 16 << 20
+"""Of one answer: it is held in memory as a whole before it is cut to what an agent is shown."""
+
 _SECRET = re.compile(r"\$\{(\w+)\}")
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtimes.tools.mcp.servers import McpRules, McpServer
+from runtimes.tools.mcp.servers import MAX_MESSAGE_BYTES, McpRules, McpServer
 
 if TYPE_CHECKING:
     import httpx2
@@ -73,7 +73,7 @@ async def transport(server: McpServer, rules: McpRules, words: LastWords) -> Asy
         async with _http_client(server, rules) as client:
             from mcp.client.streamable_http import streamable_http_client
 
-            yield streamable_http_client(server.url, http_client=client)
+            yield streamable_http_client(server.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES)
 
 
 def _program(server: McpServer, rules: McpRules, log: object) -> Transport:
@@ -86,14 +86,15 @@ def _program(server: McpServer, rules: McpRules, log: object) -> Transport:
     program = rules.program(server)
     own = rules.filled(server.env)
     folder = tempfile.mkdtemp(prefix="adp-mcp-")
-    guarded = StdioServerParameters(
+    guarded = (folder, str(os.getpid()), str(MAX_MESSAGE_BYTES))
+    parameters = StdioServerParameters(
         command=sys.executable,
-        args=["-I", "-S", str(GUARD), folder, str(os.getpid()), program, *server.command[1:]],
+        args=["-I", "-S", str(GUARD), *guarded, program, *server.command[1:]],
         env={"HOME": folder, "TMPDIR": folder, **own},
         cwd=folder,
         encoding_error_handler="replace",
     )
-    return stdio_client(guarded, errlog=log)  # type: ignore[arg-type]
+    return stdio_client(parameters, errlog=log)  # type: ignore[arg-type]
 
 
 def _http_client(server: McpServer, rules: McpRules) -> httpx2.AsyncClient:

@@ -99,6 +99,16 @@ async def test_it_works_on_the_episodes_files_and_leaves_its_own_arguments_nowhe
     assert await operate_on_files(bench, "list") == "made.txt (1 bytes)\nskills/"
 
 
+async def test_a_workspace_that_is_in_its_way_is_the_agents_to_mend(tmp_path: Path, bench: Workbench) -> None:
+    skill = read_skill(make(tmp_path, "entry_point: run.py", "print('mine')"))
+    for command in ("echo x > skills", "rm skills; ln -s / skills"):
+        await run_shell(bench, command)
+        with pytest.raises(ToolError, match=r"The files of greet cannot be written to skills/greet"):
+            await use(skill, bench)
+    await run_shell(bench, "rm skills")
+    assert await use(skill, bench) == "mine"
+
+
 async def test_a_shell_script_is_an_entry_point_too(tmp_path: Path, bench: Workbench) -> None:
     place = make(tmp_path, "entry_point: run.sh")
     (place / "run.sh").write_text("read line; echo got $line")

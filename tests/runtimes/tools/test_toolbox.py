@@ -125,6 +125,14 @@ def test_what_is_switched_off_is_missing_with_its_server() -> None:
     ]
 
 
+def test_one_tool_of_a_server_can_be_switched_off_or_withheld() -> None:
+    rulings = {"files__read": Ruling(is_active=False), "files__write": Ruling(permission="admin")}
+    box = Toolbox(level="trusted", servers=[SERVER], rulings=rulings)
+    tools, missing = box.toolset(["files"], [])
+    assert [tool.name for tool in tools] == ["complete_task"]
+    assert missing == ["files__write (needs the permission admin, tasks have trusted)"]
+
+
 def test_who_may_use_a_native_tool_can_be_decided_otherwise() -> None:
     box = Toolbox(rulings={"shell_executor": Ruling(permission="admin")})
     assert "shell_executor" not in box.names()

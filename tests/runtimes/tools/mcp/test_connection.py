@@ -152,6 +152,26 @@ async def test_a_long_answer_is_cut_in_the_middle_and_the_cut_is_marked() -> Non
     assert len(text) < 10_000
 
 
+async def test_what_a_server_says_besides_its_messages_is_no_message_but_told_when_it_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = f"import runpy; runpy.run_path({str(PROGRAM)!r}, run_name='__main__')"
+    talkative = unruly(command=(sys.executable, "-c", f"print('Loading...', flush=True); {run}"))
+    async with toolbox(talkative) as box, workbench(box) as bench:
+        assert await call(bench, "count") == "1"
+        with pytest.raises(ToolUnavailable, match=r"Loading\.\.\."):
+            await call(bench, "die")
+    assert "Failed to parse" not in caplog.text
+
+
+async def test_a_message_without_an_end_ends_the_server_before_it_fills_our_memory() -> None:
+    async with toolbox(unruly()) as box, workbench(box) as bench:
+        pid = pid_in(await call(bench, "whoami"))
+        with pytest.raises(ToolUnavailable, match="It wrote a message of more than 16 MB"):
+            await call(bench, "flood")
+        assert await ended(pid)
+
+
 async def test_what_the_server_calls_wrong_is_the_agents_error_and_opens_no_breaker() -> None:
     async with toolbox(unruly()) as box, workbench(box) as bench:
         for _ in range(8):

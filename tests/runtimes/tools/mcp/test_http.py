@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from runtimes.errors import ConfigurationError, ToolUnavailable
-from runtimes.tools.mcp.servers import McpRules
+from runtimes.tools.mcp.servers import McpRules, McpTool
 from runtimes.tools.mcp.tools import listed
 from tests.runtimes.tools.mcp.servers import call, toolbox, unruly, workbench
 
@@ -36,6 +36,10 @@ async def serving(port: int, token: str = "") -> AsyncIterator[str]:
         nonlocal calls
         calls += 1
         return calls
+
+    @server.tool()
+    def big(megabytes: int) -> str:
+        return "x" * (megabytes << 20)
 
     app: Any = server.streamable_http_app()
 
@@ -62,9 +66,19 @@ async def test_tools_are_listed_and_called_over_http() -> None:
     async with serving(port) as url:
         rules = McpRules(hosts=(f"127.0.0.1:{port}",))
         tools = await listed(unruly(url=url), rules)
-        assert [tool.name for tool in tools] == ["count"]
+        assert [tool.name for tool in tools] == ["count", "big"]
         async with toolbox(unruly(url=url, tools=tools), hosts=rules.hosts) as box, workbench(box) as bench:
             assert [await call(bench, "count"), await call(bench, "count")] == ["1", "2"]
+
+
+async def test_an_answer_that_would_fill_our_memory_is_refused() -> None:
+    port = free_port()
+    async with serving(port) as url:
+        server = unruly(url=url, tools=(McpTool("big", "big", {"type": "object"}),), timeout=20.0)
+        async with toolbox(server, hosts=[f"127.0.0.1:{port}"]) as box, workbench(box) as bench:
+            assert len(await call(bench, "big", megabytes=4)) < 10_000
+            with pytest.raises(ToolUnavailable):
+                await call(bench, "big", megabytes=17)
 
 
 async def test_a_host_that_is_not_allowed_is_not_asked() -> None:

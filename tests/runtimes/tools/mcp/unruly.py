@@ -50,12 +50,19 @@ def big(characters: int) -> str:
     return "a" + "x" * (characters - 2) + "z"
 
 
+def flood() -> str:
+    """Write a message without an end."""
+    sys.stdout.write("{")
+    while True:
+        sys.stdout.write("x" * (1 << 20))
+
+
 def refuse(reason: str) -> str:
     """Say that the call was wrong."""
     raise ValueError(reason)
 
 
-TOOLS = {tool.__name__: tool for tool in (count, whoami, die, hang, leave_behind, big, refuse)}
+TOOLS = {tool.__name__: tool for tool in (count, whoami, die, hang, leave_behind, big, flood, refuse)}
 
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
