@@ -97,7 +97,6 @@ def test_an_unknown_price_is_said_to_be_unknown(tmp_path: Path) -> None:
     assert "unknown" in told.output
     assert "LLM_PRICES" in told.said
     assert "A round stops at 5.00 US dollars" in told.said
-    assert figures(tmp_path)["usd"] is None
 
 
 def test_a_run_stops_at_its_limit_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
