@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from tests.adp_service.command import adp, line, project
+from adp_service.cli.main import main
+from tests.adp_service.command import Ended, adp, line, project
 from tests.llm_server.process import ROOT
 
-Verdicts = dict[str, str]
+Regrade = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,24 @@ def with_verifier(folder: Path, task_id: str, kind: str, **spec: Any) -> Path:
     return path
 
 
-def found(folder: Path, *arguments: object) -> list[dict[str, Any]]:
-    ended = adp(folder, "regrade", "--json", *arguments)
+@pytest.fixture
+def regraded(done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Regrade:
+    """Runs `adp regrade` in this process, which is sooner there."""
+    monkeypatch.chdir(done)
+    monkeypatch.setenv("DAGSTER_HOME", "")  # the command sets it; this undoes that afterwards
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr("sys.argv", ["adp", "regrade", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), output.out, output.err)
+
+    return run
+
+
+def found(ended: Ended) -> list[dict[str, Any]]:
+    """The findings of a command with --json."""
     assert ended.code == 0, ended.said
     return list(json.loads(ended.output))
 
@@ -59,36 +77,41 @@ def test_votes_are_counted_when_a_round_has_run(done: Path) -> None:
     assert {"one", "voted"} <= released(done)
 
 
-def test_the_same_verifiers_change_nothing(done: Path) -> None:
-    verdicts = found(done)
+def test_the_same_verifiers_change_nothing(regraded: Regrade) -> None:
+    verdicts = found(regraded("--json"))
     assert len(verdicts) == 9
     assert not any(each["changed"] for each in verdicts)
 
 
-def test_a_changed_verifier_changes_verdicts_files_and_datasets_once_it_is_no_dry_run(done: Path) -> None:
+def test_a_changed_verifier_changes_verdicts_files_and_datasets_once_it_is_no_dry_run(
+    done: Path, regraded: Regrade
+) -> None:
     changed = with_verifier(done, "one", "exact", expected="nobody says this")
     before = (done / "output/trajectories/one.json").read_bytes()
-    dry = found(done, "--tasks", changed, "--dry-run")
+    dry = found(regraded("--json", "--tasks", changed, "--dry-run"))
     assert [(each["changed"], each["was"], each["is"]) for each in dry] == [(True, "solved", "unsolved")] * 3
     assert (done / "output/trajectories/one.json").read_bytes() == before
-    assert {each["changed"] for each in found(done, "one")} == {False}, "a dry run leaves the pool alone"
+    assert {each["changed"] for each in found(regraded("--json", "one"))} == {False}, "the pool is as it was"
 
-    assert [each["changed"] for each in found(done, "--tasks", changed)] == [True] * 3
+    ended = adp(done, "regrade", "--json", "--tasks", changed)
+    assert [each["changed"] for each in found(ended)] == [True] * 3
     assert outcome(done, "one") == "unsolved"
     assert "one" not in released(done)
     grades = json.loads((done / "output/trajectories/one.json").read_text())["metadata"]["grades"]
     assert [grade["outcome"] for grade in grades] == ["solved"]
-    assert {each["changed"] for each in found(done, "one")} == {False}, "the pool has the new verifier"
+    assert {each["changed"] for each in found(regraded("--json", "one"))} == {False}, (
+        "the pool has the new one"
+    )
 
 
-def test_it_says_what_would_change_and_what_cannot_be_graded_again(done: Path) -> None:
+def test_it_says_what_would_change_and_what_cannot_be_graded_again(done: Path, regraded: Regrade) -> None:
     changed = with_verifier(done, "two", "numeric", expected=1)
-    said = adp(done, "regrade", "two", "--tasks", changed, "--dry-run")
+    said = regraded("two", "--tasks", changed, "--dry-run")
     assert said.code == 0, said.said
     assert "would change  3" in said.output
     assert "Nothing was changed" in said.said
     page = with_verifier(done, "two", "page_state", url="http://shop.test/", locator="h1", expected="x")
-    said = adp(done, "regrade", "--tasks", page, "--dry-run")
+    said = regraded("--tasks", page, "--dry-run")
     assert "needs the page as the episode left it" in said.output
 
 
@@ -101,11 +124,13 @@ def test_it_says_what_would_change_and_what_cannot_be_graded_again(done: Path) -
         ("one", line("other", verifier={"kind": "exact", "spec": {"expected": "x"}}), "wrong.jsonl"),
     ],
 )
-def test_a_wrong_name_or_file_is_named(done: Path, name: str, text: str | None, complaint: str) -> None:
+def test_a_wrong_name_or_file_is_named(
+    done: Path, regraded: Regrade, name: str, text: str | None, complaint: str
+) -> None:
     arguments: list[object] = [name]
     if text is not None:
         (done / "wrong.jsonl").write_text(text)
         arguments += ["--tasks", "wrong.jsonl"]
-    ended = adp(done, "regrade", *arguments)
+    ended = regraded(*arguments)
     assert ended.code == 1
     assert complaint in ended.said
