@@ -5,8 +5,8 @@ input and error and a session of its own. Of its output messages are passed on; 
 the standard error. Whoever reads a message holds it in memory until its end, so one longer than
 MAX_MESSAGE_BYTES ends the server.
 
-Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that the
-server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
+Once the server has ended, or this program is told to (SIGTERM), or the parent has died, every process that
+the server started is killed, whatever session it hides in, and FOLDER is removed. It exits as the server did.
 Standard library only, and no package around it: it must start at once.
 """
 
