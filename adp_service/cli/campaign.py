@@ -99,6 +99,7 @@ class Campaign:
         count = self._rounds_in_all(finished) - finished
         if self.last:
             self.platform.rounds.extend(self.last.name, self.last.number + count)
+            self.last = self.platform.rounds.get(self.last.name)
         for _ in range(count):
             if reason := self._why_no_more():
                 self.say(reason)
