@@ -37,7 +37,11 @@ async def ask_all(
                 failures.append(error)
                 return NotAnswered(str(error))
 
-    answers = await asyncio.gather(*(one(question) for question in questions))
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(one(question)) for question in questions]
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from faults
     if failures and len(failures) == len(questions):
         raise failures[-1]
-    return answers
+    return [task.result() for task in asked]

@@ -22,12 +22,12 @@ from adp_resources.toolbox import toolbox_of
 from adp_resources.usage import UsageTable
 from runtimes.cache_store import CacheStore, SqliteStore, WithoutSecrets
 from runtimes.errors import ConfigurationError
-from runtimes.llm.base import Account, ChatModel
+from runtimes.llm.base import BUILTIN, Account, ChatModel
 from runtimes.llm.cache import ResponseCache
 from runtimes.llm.ledger import Ledger
 from runtimes.llm.metered import Metering
 from runtimes.llm.prices import Prices, read_prices
-from runtimes.llm.providers import BUILTIN, choose_model
+from runtimes.llm.providers import choose_model
 from runtimes.llm.retry import RetryPolicy
 from runtimes.redis_store import RedisStore
 from runtimes.services import Services

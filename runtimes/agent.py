@@ -64,6 +64,7 @@ class Episode:
         self.conversation: Conversation | None = None
         self.answer: str | None = None
         self.done = False
+        self._deadline: asyncio.Timeout | None = None
 
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
         """Work until the task is complete, or out of steps or time, or the platform fails.
@@ -98,6 +99,7 @@ class Episode:
         """Raises ToolError of type timeout at the task's time limit; the step it cut off says so, too."""
         try:
             async with asyncio.timeout(self.task.timeout) as deadline:
+                self._deadline = deadline
                 await self._work(page)
         except TimeoutError as error:
             if not deadline.expired():
@@ -111,15 +113,14 @@ class Episode:
         trajectory.final_result = self.answer
         trajectory.task_type = self.task.task_type
         trajectory.round, trajectory.sample = round, sample
-        trajectory.model = model.model
-        trajectory.teacher = model.provider
+        trajectory.teacher, trajectory.model = self.record.author or (model.provider, model.model)
         trajectory.sampling = msgspec.to_builtins(self.sampling)
         trajectory.prompt = self.prompt
         trajectory.tools = self.schemas
         trajectory.trims = self.conversation.trims if self.conversation is not None else []
         trajectory.prompt_hash = prompt_hash(self.prompt, self.schemas)
         trajectory.code_version = code_version()
-        trajectory.metadata = {"cache_hit": False, "teacher": model.provider}
+        trajectory.metadata = {"cache_hit": False, "teacher": trajectory.teacher}
         if self.bench.unavailable:
             trajectory.metadata["unavailable_tools"] = sorted(self.bench.unavailable)
         if self.missing_tools:
@@ -175,9 +176,12 @@ class Episode:
         return reply
 
     async def _complete(self, conversation: Conversation) -> Reply:
-        return await self.bench.model.complete(
+        reply = await self.bench.model.complete(
             conversation.messages, tools=self.schemas, sampling=self.sampling
         )
+        if self._deadline is not None and (until := self._deadline.when()) is not None:
+            self._deadline.reschedule(until + reply.waited)  # waiting for a provider is not the agent's doing
+        return reply
 
     async def _first_page(self) -> str:
         try:

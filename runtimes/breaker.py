@@ -74,13 +74,13 @@ class Breaker:
             return "closed"
         return "open" if self._clock() < self._opened_at + self._open_seconds else "half_open"
 
-    def call(self, *failures: type[BaseException]) -> AbstractContextManager[None]:
+    def call(self, *failures: type[BaseException], again: bool = False) -> AbstractContextManager[None]:
         """Around one call: exceptions of `failures` count as failures, others as an answer, a cancellation
-        as neither.
+        as neither. Nor does the failure of a call that is tried `again`: it was counted the first time.
 
         Entering raises BreakerOpen while it is open, or half open with a trial under way.
         """
-        return _Call(self, failures)
+        return _Call(self, failures, again)
 
     def _enter(self, call: _Call) -> None:
         if self._opened_at is None:
@@ -92,6 +92,10 @@ class Breaker:
             # Nobody knows how long the trial takes; if it fails it will be a whole turn.
             raise BreakerOpen(min(1.0, self._open_seconds))
         self._on_trial = call
+
+    def is_trial(self, call: AbstractContextManager[None]) -> bool:
+        """Whether this call is the trial."""
+        return self._on_trial is call
 
     def _leave(self, call: _Call, failed: bool | None) -> None:
         """`failed` is None where the call says nothing, having been cancelled."""
@@ -126,11 +130,12 @@ class Breaker:
 
 
 class _Call(AbstractContextManager[None]):
-    __slots__ = ("_breaker", "_failures")
+    __slots__ = ("_again", "_breaker", "_failures")
 
-    def __init__(self, breaker: Breaker, failures: tuple[type[BaseException], ...]) -> None:
+    def __init__(self, breaker: Breaker, failures: tuple[type[BaseException], ...], again: bool) -> None:
         self._breaker = breaker
         self._failures = failures
+        self._again = again
 
     def __enter__(self) -> None:
         self._breaker._enter(self)
@@ -141,7 +146,7 @@ class _Call(AbstractContextManager[None]):
         if kind is None:
             failed: bool | None = False
         elif issubclass(kind, self._failures):
-            failed = True
+            failed = None if self._again and not self._breaker.is_trial(self) else True
         else:
             failed = False if issubclass(kind, Exception) else None
         self._breaker._leave(self, failed)

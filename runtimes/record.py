@@ -22,6 +22,7 @@ class Record:
 
     `ended_by` is how the episode ended in a word: `answer`, `steps`, `time`, `loop`, `context_length`,
     `unusable_replies`, `infrastructure` or `error`. `nudged` are the steps that told the agent of a loop.
+    `author` is the provider and the model that gave the last reply, where replies say.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Record:
         self.ended_by = "steps"
         self.nudged: list[int | str] = []
         self.start_page: WebRecord | None = None
+        self.author: tuple[str, str] | None = None
         self._prompt_tokens = 0
         self._completion_tokens = 0
         self._cached_replies = 0
@@ -39,6 +41,8 @@ class Record:
         self._prompt_tokens += reply.prompt_tokens
         self._completion_tokens += reply.completion_tokens
         self._cached_replies += reply.cached
+        if reply.provider:
+            self.author = reply.provider, reply.model
         if reply.cost_usd is not None:
             self._cost_usd = (self._cost_usd or 0.0) + reply.cost_usd
         step = self.step(turn)

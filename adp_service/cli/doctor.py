@@ -17,7 +17,8 @@ from adp_service.cli.protections import protections_table
 from adp_service.cli.tools import Shelf
 from adp_service.platform import Platform
 from runtimes.errors import PlatformError
-from runtimes.llm.providers import BUILTIN, choose_model
+from runtimes.llm.base import BUILTIN
+from runtimes.llm.providers import choose_model
 from runtimes.registry import create_runtime, task_types
 
 MIN_FREE_BYTES = 1 << 30

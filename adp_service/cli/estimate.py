@@ -20,7 +20,6 @@ from adp_service.driver import unfinished
 from adp_service.platform import Platform
 from runtimes.llm.base import ChatModel
 from runtimes.llm.prices import Prices, read_prices
-from runtimes.llm.providers import BUILTIN
 
 
 def print_estimate(platform: Platform, order: Order, chat: ChatModel, *, as_json: bool) -> None:
@@ -92,15 +91,13 @@ class _Past:
 
 
 class _Cost:
-    """What tokens cost by today's price; the built-in teacher's cost nothing."""
+    """What tokens cost by today's price."""
 
     def __init__(self, platform: Platform, chat: ChatModel) -> None:
         self.prices = Prices(read_prices(platform.settings.llm_prices))
         self.chat = chat
 
     def __call__(self, prompt: float, completion: float) -> float | None:
-        if self.chat.provider == BUILTIN:
-            return 0.0
         return self.prices.cost(self.chat.provider, self.chat.model, round(prompt), round(completion))
 
 

@@ -17,7 +17,7 @@ from adp_service.cli.trajectories import NAMES, find_trajectory
 from adp_service.platform import Platform
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.errors import PlatformError
-from runtimes.llm.providers import BUILTIN
+from runtimes.llm.base import BUILTIN
 from runtimes.web.replay.recorded import RecordedPages
 from runtimes.web.replay.replay import Replay, StepReplay, recorded_actions, recorded_mode, replay_trajectory
 

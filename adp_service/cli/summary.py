@@ -16,9 +16,8 @@ from adp_resources.usage import Taken
 from adp_service.cli.output import console, fields, shown_path
 from adp_service.platform import Platform
 from runtimes.agent import OUT_OF_STEPS, OUT_OF_TIME
-from runtimes.llm.base import ChatModel
+from runtimes.llm.base import BUILTIN, ChatModel
 from runtimes.llm.ledger import Spent
-from runtimes.llm.providers import BUILTIN
 
 TEACHER = (
     "No LLM is configured, so the BUILT-IN TEACHER acted: a scripted policy that solves the families of "

@@ -17,7 +17,7 @@ from adp_service.platform import Platform
 from runtimes.calls import parse_arguments
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError, ToolError
-from runtimes.llm.providers import BUILTIN
+from runtimes.llm.base import BUILTIN
 from runtimes.tools.base import Tool, Workbench
 from runtimes.tools.call import call_tool
 from runtimes.tools.mcp.servers import McpServer

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from runtimes.contracts import Message
 
+BUILTIN = "builtin"
+"""The provider that needs none: the built-in teacher, which takes no money."""
+
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
     """How a reply is drawn. `seed` is varied by sample so that samples differ and a rerun repeats.

@@ -40,7 +40,7 @@ class ResponseCache:
         if reply is None:
             return None
         cost = None if reply.cost_usd is None else 0.0
-        return msgspec.structs.replace(reply, cached=True, cost_usd=cost)
+        return msgspec.structs.replace(reply, cached=True, waited=0.0, cost_usd=cost)
 
     async def put(self, key: str, reply: Reply) -> None:
         """Keep a reply that is whole; one that was cut off or holds nothing may come better next time."""

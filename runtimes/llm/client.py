@@ -7,6 +7,7 @@ How many calls are in flight is `pace`'s business, what an error means that of `
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 LEAST_CALLS = 20
-"""A question or two that a server cannot stand, each tried three times, put nobody out of order."""
+"""A question or two that a server cannot stand, whose episodes are tried again, put nobody out of order."""
 
 _NEXT_BEST: dict[StructuredOutput, StructuredOutput] = {"json_schema": "json_object", "json_object": "text"}
 
@@ -112,9 +113,9 @@ class OpenAIChat:
         request |= {name: value for name, value in wishes.items() if name not in self._unknown}
         if tools:
             request["tools"] = tools
-        began = time.monotonic()
+        began, tries = time.monotonic(), itertools.count()
         try:
-            return await self._retry.run(lambda: self._in_turn(request, schema, began))
+            return await self._retry.run(lambda: self._in_turn(request, schema, began, next(tries) > 0))
         except Transient as fault:
             raise ModelUnavailable(
                 f"{self.place} gave no usable reply in {self._retry.tries} tries: {fault}.",
@@ -129,14 +130,16 @@ class OpenAIChat:
             await self._client.close()
             self._client = self._pace = None
 
-    async def _in_turn(self, request: dict[str, Any], schema: dict[str, Any] | None, began: float) -> Reply:
+    async def _in_turn(
+        self, request: dict[str, Any], schema: dict[str, Any] | None, began: float, tried: bool
+    ) -> Reply:
         """One try. A refusal by rate limit is none: the call waits with all others and goes first."""
         client, pace = self._open()
         again = False
         while True:
             try:
                 async with pace.slot(again=again):
-                    with self.breaker.call(Transient, OutOfCredit):
+                    with self.breaker.call(Transient, OutOfCredit, again=tried):
                         return await self._try(client, request, schema, time.monotonic() - began)
             except RateLimited as fault:
                 self.has_answered, self.last_fault = True, str(fault)

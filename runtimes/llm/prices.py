@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from runtimes.errors import ConfigurationError
+from runtimes.llm.base import BUILTIN
 
 MILLION = 1_000_000
 _ENTRY = re.compile(r"(?P<model>[^=\s]+)=(?P<prompt>[^/\s]+)/(?P<completion>\S+)")
@@ -34,6 +35,8 @@ class Prices:
 
     def cost(self, provider: str, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars of one call, by today's price; None when nobody knows it."""
+        if provider == BUILTIN:
+            return 0.0
         if price := self._configured.get(model):
             return (prompt_tokens * price.prompt + completion_tokens * price.completion) / MILLION
         return _listed(provider, model, prompt_tokens, completion_tokens)

@@ -13,15 +13,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from runtimes.errors import ConfigurationError
-from runtimes.llm.base import ChatModel
+from runtimes.llm.base import BUILTIN, ChatModel
 from runtimes.llm.catalog import DEFAULT_VLLM_URL, ROWS, with_version
 from runtimes.llm.client import OpenAIChat
 from runtimes.llm.failover import DEADLINE_SECONDS, Failover
 from runtimes.llm.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
-
-BUILTIN = "builtin"
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,26 @@ def opened(clock: Clock) -> Breaker:
     return made
 
 
+def test_a_call_that_is_tried_again_fails_once_and_is_refused_like_any_other(clock: Clock) -> None:
+    guard = breaker(clock)
+    for _ in range(10):
+        with suppress(Down), guard.call(Down, again=True):
+            raise Down
+    assert guard.state == "closed"
+    for _ in range(4):
+        call(guard, Down)
+    with pytest.raises(BreakerOpen), guard.call(Down, again=True):
+        raise AssertionError("the call was made")
+
+
+def test_a_trial_that_is_a_call_tried_again_tells_as_much_as_any(clock: Clock) -> None:
+    guard = opened(clock)
+    clock.now += 30
+    with suppress(Down), guard.call(Down, again=True):
+        raise Down
+    assert guard.state == "open"
+
+
 def test_it_opens_when_half_of_the_calls_failed_and_says_when_to_come_back(clock: Clock) -> None:
     guard = breaker(clock)
     for error in (None, None, Down):

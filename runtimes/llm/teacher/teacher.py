@@ -7,7 +7,7 @@ from typing import Any
 
 from runtimes.contracts import Message
 from runtimes.errors import ConfigurationError
-from runtimes.llm.base import Reply, Sampling
+from runtimes.llm.base import BUILTIN, Reply, Sampling
 from runtimes.llm.teacher.policy import reply
 
 _CHARACTERS_PER_TOKEN = 4
@@ -20,7 +20,7 @@ class Teacher:
     messages, tools and seed give the same reply.
     """
 
-    provider = "builtin"
+    provider = BUILTIN
     model = "builtin-teacher-1"
 
     def __init__(self, error_rate: float = 0.15) -> None:

@@ -67,7 +67,7 @@ async def test_the_next_answers_when_one_fails_and_a_failing_one_is_soon_left_al
     async with providers([DOWN], [gives(GOOD)]) as (servers, model):
         replies = [await model.complete(ASK) for _ in range(4)]
     assert {(reply.provider, reply.model) for reply in replies} == {("deepseek", "deepseek-1")}
-    assert [len(each.requests) for each in servers] == [QUICK.tries, 4]
+    assert [len(each.requests) for each in servers] == [2 * QUICK.tries + 1, 4], "three failed calls"
     assert servers[1].requests[0]["model"] == "deepseek-1"
 
 
@@ -178,11 +178,12 @@ async def test_a_conversation_from_elsewhere_goes_to_the_provider_whose_keys_it_
 
 
 async def test_alone_a_provider_that_has_answered_is_waited_for() -> None:
-    replies = [gives(GOOD), *[DOWN] * 4, gives(GOOD)]
+    replies = [gives(GOOD), *[DOWN] * 5, gives(GOOD)]
     async with providers(replies, open_seconds=0.05) as (servers, model):
         await model.complete(ASK)
-        assert (await model.complete(ASK)).message["content"] == "Hi."
-    assert len(servers[0].requests) == 6, "two trials found it down, and the third did not"
+        answers = await asyncio.gather(*(model.complete(ASK) for _ in range(3)))
+    assert [answer.message["content"] for answer in answers] == ["Hi."] * 3
+    assert len(servers[0].requests) == 9, "three failed, two trials found it down, and the third did not"
 
 
 async def test_alone_a_provider_that_never_answered_is_told_at_once() -> None:
@@ -192,7 +193,7 @@ async def test_alone_a_provider_that_never_answered_is_told_at_once() -> None:
                 await model.complete(ASK)
         with pytest.raises(OutOfOrder, match="out of order, to be tried again in"):
             await model.complete(ASK)
-    assert len(servers[0].requests) == 3
+    assert len(servers[0].requests) == 7, "a call that is tried again and again is one failure"
 
 
 @pytest.mark.parametrize(
