@@ -86,7 +86,7 @@ class SandboxPool:
         self._idle: dict[SlotKind, list[Slot]] = {}
         self._alive: dict[Slot, SlotKind] = {}
         self._proxies: dict[Slot, EgressProxy] = {}
-        self._closed = False
+        self.closed = False
 
     @property
     def slots_in_use(self) -> int:
@@ -103,7 +103,7 @@ class SandboxPool:
 
     async def close(self) -> None:
         """Kill every slot, also those of sessions still open. Safe to call twice."""
-        self._closed = True
+        self.closed = True
         await asyncio.gather(*self._starting, return_exceptions=True)
         await asyncio.gather(*(self._kill(slot) for slot in list(self._alive)))
 
@@ -211,7 +211,7 @@ class SandboxPool:
             slot = self._take_idle(wanted.kind)
         if slot is None:
             slot = await self._start(backend, wanted.kind)
-        if self._closed:
+        if self.closed:
             await self._kill(slot)
             raise SandboxError("The sandbox pool is closed.", "Use it inside its `async with` block.")
         if wanted.egress is not None and slot.listener is not None:
@@ -224,7 +224,7 @@ class SandboxPool:
         proxy = self._proxies.pop(slot, None)
         if proxy is not None:
             await proxy.close()
-        if slot.broken or not slot.reusable or slot.runs >= RUNS_A_SLOT or self._closed:
+        if slot.broken or not slot.reusable or slot.runs >= RUNS_A_SLOT or self.closed:
             await self._kill(slot)
             return
         kind = self._alive[slot]

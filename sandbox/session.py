@@ -329,7 +329,7 @@ class Session:
                 )
             yield slot
         except SlotLost as error:
-            if self._closed:
+            if self._closed or self._pool.closed:
                 raise SandboxError("This sandbox session was closed meanwhile.") from error
             self._pool.lost_slots += 1
             raise SessionLost(
