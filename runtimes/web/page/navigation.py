@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -11,7 +13,9 @@ from runtimes.web.page.faults import fault
 from runtimes.web.page.watch import MAX_DOCUMENTS, MAX_PAGES, Watch
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Response
+
+_ASKED, _BETWEEN_SECONDS = 20, 0.05
 
 
 def whole_address(url: str, base: str) -> str:
@@ -85,13 +89,13 @@ def refused(watch: Watch, url: str) -> ToolError:
 async def go_back(watch: Watch, page: Page, ms: float) -> None:
     """Back in the history; a window opened later without one is closed in favour of another."""
     before = page.url
-    response = await page.go_back(wait_until="commit", timeout=ms)
+    response = await _travel(lambda: page.go_back(wait_until="commit", timeout=ms))
     stayed = page.url == "about:blank" or (response is None and page.url == before)
     if stayed and page is not watch.context.pages[0]:
         await page.close()
     elif stayed:
         if page.url != before:
-            await page.go_forward(wait_until="commit", timeout=ms)
+            await _travel(lambda: page.go_forward(wait_until="commit", timeout=ms))
         raise fault("no_history", "There is no page to go back to.")
 
 
@@ -101,8 +105,23 @@ async def stay(page: Page, ms: float) -> None:
 
 async def go_forward(page: Page, ms: float) -> None:
     before = page.url
-    if await page.go_forward(wait_until="commit", timeout=ms) is None and page.url == before:
+    response = await _travel(lambda: page.go_forward(wait_until="commit", timeout=ms))
+    if response is None and page.url == before:
         raise fault("no_history", "There is no page to go forward to.")
+
+
+async def _travel(through_history: Callable[[], Awaitable[Response | None]]) -> Response | None:
+    """Asks again where the browser is just between two documents, and has no history to tell of."""
+    from playwright.async_api import Error
+
+    for _ in range(_ASKED):
+        try:
+            return await through_history()
+        except Error as error:
+            if "Not attached to an active page" not in error.message:
+                raise
+            await asyncio.sleep(_BETWEEN_SECONDS)
+    return await through_history()
 
 
 async def reload(page: Page, ms: float) -> None:
