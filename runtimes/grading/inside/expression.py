@@ -7,6 +7,7 @@ the text. Answers in LaTeX are read by math-verify's parser, others by sympy's.
 
 from __future__ import annotations
 
+import cmath
 import json
 import re
 import unicodedata
@@ -146,7 +147,9 @@ def from_tree(tree: Any) -> Any:
     if kind == "number":
         return sympy.Rational(*(_whole(part) for part in parts))
     if kind == "float":
-        return sympy.Float(str(parts[0])[:100])
+        if len(str(parts[0])) > DIGITS:
+            raise Unreadable("a number of too many digits")
+        return sympy.Float(str(parts[0]))
     if kind == "symbol":
         return sympy.Symbol(str(parts[0]))
     if kind == "constant":
@@ -165,7 +168,7 @@ def is_equal(one: Any, other: Any) -> bool:
     if isinstance(one, sympy.Tuple) and isinstance(other, sympy.Tuple):
         return len(one) == len(other) and all(map(is_equal, one, other))
     if isinstance(one, sympy.FiniteSet) and isinstance(other, sympy.FiniteSet):
-        return len(one) == len(other) and all(any(is_equal(a, b) for b in other) for a in one)
+        return len(one) == len(other) and _match(list(one), list(other))
     if isinstance(one, Relational) and isinstance(other, Relational):
         one, other = one.canonical, other.canonical
         return type(one) is type(other) and is_equal(one.lhs - one.rhs, other.lhs - other.rhs)
@@ -180,13 +183,25 @@ def is_equal(one: Any, other: Any) -> bool:
     return sympy.simplify(one - other) == 0 or one.equals(other) is True
 
 
+def _match(some: list[Any], others: list[Any]) -> bool:
+    """Whether each has an equal of its own: two that are near the same one are not two answers."""
+    if not some:
+        return True
+    first, *rest = some
+    return any(
+        is_equal(first, other) and _match(rest, others[:place] + others[place + 1 :])
+        for place, other in enumerate(others)
+    )
+
+
 def _near(one: sympy.Expr, other: sympy.Expr) -> bool:
     if one.free_symbols or other.free_symbols:
         return bool(
             sympy.simplify(sympy.nsimplify(one, rational=True) - sympy.nsimplify(other, rational=True)) == 0
         )
     a, b = complex(one.evalf(30)), complex(other.evalf(30))
-    return abs(a - b) <= RELATIVE * max(abs(a), abs(b))
+    # Infinity is as near to every number as its own size allows.
+    return cmath.isfinite(a) and cmath.isfinite(b) and abs(a - b) <= RELATIVE * max(abs(a), abs(b))
 
 
 def _settled(text: str) -> str:
