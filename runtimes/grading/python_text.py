@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+from collections.abc import Iterator
 
 
 def plain_call(call: str) -> str | None:
@@ -29,16 +30,42 @@ def only_builtins(call: str) -> bool:
 
 
 def names_used(source: str, module: str) -> list[str]:
-    """The names in a test that may be the submission's: those it imports, and any that no builtin has."""
+    """The names in a test that may be the submission's: those it imports, and any that no builtin has.
+
+    Not those that the test itself gives a meaning, or `from solution import *` would give them another.
+    """
+    tree = ast.parse(source)
     found: dict[str, None] = {}
-    for node in ast.walk(ast.parse(source)):
+    imported: set[str] = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == module:
+            imported |= {alias.name for alias in node.names}
             found |= dict.fromkeys(alias.name for alias in node.names)
         elif isinstance(node, ast.Attribute):
             found[node.attr] = None
         elif isinstance(node, ast.Name) and not hasattr(builtins, node.id):
             found[node.id] = None
-    return [name for name in found if name.isidentifier()]
+    own = set(_bound(tree.body, module)) - imported
+    return [name for name in found if name.isidentifier() and name not in own]
+
+
+def _bound(body: list[ast.stmt], module: str) -> Iterator[str]:
+    """The names that statements bind outside of functions, but for what they import from `module`."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if not isinstance(node, ast.ImportFrom) or node.module != module:
+                yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+            continue
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.stmt):
+                yield from _bound([part], module)
+            elif isinstance(part, ast.ExceptHandler):
+                yield from _bound(part.body, module)
+            elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                yield part.id
 
 
 def modules_used(source: str) -> list[str]:

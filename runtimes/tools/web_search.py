@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from runtimes.errors import ToolUnavailable
+from runtimes.errors import ToolError, ToolUnavailable
 from runtimes.tools.base import Tool, Workbench, parameters
 
 TIMEOUT_SECONDS = 15.0
 MAX_RESULTS = 10
 _MAX_BYTES = 2_000_000
 _SNIPPET_CHARACTERS = 300
+_NOT_TAKEN = {400, 413, 414, 422, 431}
+_LONGEST_QUERY = 1_000
 _RETRY = "Try again later, or go to an address you know."
 
 
@@ -41,6 +43,10 @@ async def _answer(endpoint: str, query: str) -> bytes:
             aiohttp.ClientSession() as session,
             session.get(endpoint, params={"q": query, "format": "json"}) as response,
         ):
+            if response.status in _NOT_TAKEN:
+                raise ToolError(
+                    "runtime_error", f"The search did not take the query (HTTP {response.status})."
+                )
             if response.status != 200:
                 hint = " Its settings must allow the format json." if response.status == 403 else ""
                 raise ToolUnavailable(
@@ -85,7 +91,14 @@ def _entry(result: dict[str, Any]) -> str:
 WEB_SEARCH = Tool(
     name="web_search",
     description="Search the web. Returns title, address and snippet of the first results.",
-    parameters=parameters(query={"type": "string", "minLength": 1, "description": "What to search for."}),
+    parameters=parameters(
+        query={
+            "type": "string",
+            "minLength": 1,
+            "maxLength": _LONGEST_QUERY,
+            "description": "What to search for.",
+        }
+    ),
     action_type="tool_call",
     function=web_search,
 )

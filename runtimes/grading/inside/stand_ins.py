@@ -3,6 +3,8 @@
 Of what the agent's code returns, only data is compared, with the operators of this side. Functions of its own
 are called and iterators stepped through over there; objects, where the tests use its classes, are asked. What
 such a thing answers is the submission's word, so it is never asked whether it equals a value of the tests.
+Only one that the tests made themselves, by calling a class, is asked to reckon with such a value: what a
+method gives may stand where data is due, and would be near, or hold, whatever is expected.
 """
 
 from __future__ import annotations
@@ -15,10 +17,13 @@ from typing import Any
 from runtimes.grading.inside.line import Line, Message
 from runtimes.grading.inside.wire import NotData, Wire
 
-_ASKED = """
-    neg pos abs invert add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift
-"""
+_ASKED = ("neg", "pos", "abs", "invert")
+_RECKONING = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+    *("and_", "or_", "xor", "lshift", "rshift"),
+)
 _ORDERINGS = ("lt", "le", "gt", "ge")
+_TEXT_ONLY = frozenset(dir(str)) - frozenset(dir(list)) - frozenset(dir(dict))
 _PLAIN = {"len": int, "hash": int, "str": str, "int": int, "float": float}
 
 
@@ -34,6 +39,7 @@ class Tests:
         self._in_place = in_place
         self._exceptions: dict[str, type[BaseException]] = {}
         self._from_class = False
+        self._made = False
         self.wire = Wire(self._stand_in)
         self.line = Line(self._answer)
 
@@ -56,9 +62,10 @@ class Tests:
             "kwargs": {name: self.wire.pack(argument) for name, argument in kwargs.items()},
             "in_place": self._in_place,
         }
-        self._from_class = target._gives_objects
         reply = self.line.ask(question)
-        self._from_class = target._gives_objects  # a call of ours in between may have changed it
+        # Calls of ours in between may have had things of other origins.
+        self._from_class = target._gives_objects
+        self._made = (what == "call" and target._is_class) or (what in _RECKONING and target._is_made)
         if self._in_place and "args" in reply:
             for argument, changed in zip(args, reply["args"], strict=True):
                 _change(argument, self.wire.unpack(changed))
@@ -74,7 +81,10 @@ class Tests:
         self._from_class = name in self._classes
         if "exception" in described:
             return self._exception_class(described["exception"])
-        return self.wire.unpack(described["packed"])
+        named = self.wire.unpack(described["packed"])
+        if isinstance(named, Object):
+            vars(named)["_is_class"] = True
+        return named
 
     def _stand_in(self, number: int, form: str, name: str) -> Any:
         kind = {"function": Function, "stream": Stream}.get(form)
@@ -82,7 +92,7 @@ class Tests:
             kind = Object
         if kind is None:
             raise NotData(f"the submission gave an object of its own ({name}) where the tests want data")
-        return kind(self, number, name, self._from_class)
+        return kind(self, number, name, self._from_class, self._made)
 
     def _exception_class(self, kinds: list[str]) -> type[BaseException]:
         """A class of this side: derived from the first of Python's own among `kinds`."""
@@ -118,9 +128,13 @@ class Tests:
 class Remote:
     """Something of the submission's, by its number there."""
 
-    def __init__(self, tests: Tests, number: int, name: str, gives_objects: bool) -> None:
-        vars(self).update(_tests=tests, _number=number, _name=name, _gives_objects=gives_objects)
+    def __init__(self, tests: Tests, number: int, name: str, gives_objects: bool, is_made: bool) -> None:
+        vars(self).update(
+            _tests=tests, _number=number, _name=name, _gives_objects=gives_objects, _is_made=is_made
+        )
 
+    _is_class = False
+    _is_made: bool
     _tests: Tests
     _number: int
     _name: str
@@ -161,7 +175,7 @@ class Object(Function):
     """A class of the submission that the tests use, or what came of it."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") or (name in _TEXT_ONLY and not (self._is_class or self._is_made)):
             raise AttributeError(name)
         return self._ask("getattr", name)
 
@@ -182,7 +196,9 @@ class Object(Function):
         return self._ask("bool") is True
 
     def __contains__(self, value: Any) -> bool:
-        return self._ask("contains", value) is True
+        if self._is_made or isinstance(value, Remote):
+            return self._ask("contains", value) is True
+        return any(value == member for member in self)
 
     def __iter__(self) -> Iterator[Any]:
         stream = self._ask("iter")
@@ -217,6 +233,13 @@ def _asking(what: str) -> Callable[..., Any]:
     return ask
 
 
+def _reckoning(what: str) -> Callable[[Remote, Any], Any]:
+    def ask(self: Remote, other: Any) -> Any:
+        return self._ask(what, other) if self._is_made or isinstance(other, Remote) else NotImplemented
+
+    return ask
+
+
 def _asking_for(what: str, kind: type) -> Callable[[Remote], Any]:
     def ask(self: Remote) -> Any:
         value = self._ask(what)
@@ -234,8 +257,10 @@ def _asking_of_its_own(what: str) -> Callable[[Remote, Any], Any]:
     return ask
 
 
-for _name in _ASKED.split():
-    setattr(Object, f"__{_name.rstrip('_')}__", _asking(_name))
+for _name in _ASKED:
+    setattr(Object, f"__{_name}__", _asking(_name))
+for _name in _RECKONING:
+    setattr(Object, f"__{_name.rstrip('_')}__", _reckoning(_name))
 for _name in _ORDERINGS:
     setattr(Object, f"__{_name}__", _asking_of_its_own(_name))
 for _name, _kind in _PLAIN.items():

@@ -111,6 +111,16 @@ PASSING = {
             "module": "calc",
         },
     ),
+    "an object that the tests made reckons with their values": (
+        "class Vec:\n    def __init__(self, *parts): self.parts = list(parts)\n"
+        "    def __mul__(self, by): return Vec(*(by * part for part in self.parts))\n"
+        "    def __contains__(self, part): return part in self.parts\n"
+        "    def name(self): return 'vec'",
+        {
+            "tests": "assert (Vec(1, 2) * 2 * 3).parts == [6, 12]\nassert 2 in Vec(1, 2)\n"
+            "assert 3 not in Vec(1, 2)\nassert Vec(1).name().startswith('v')"
+        },
+    ),
     "errors of python's own": (
         "import sys\ndef f(x):\n    if x: raise KeyError(x)\n    sys.exit(3)",
         {
@@ -151,6 +161,12 @@ class Liar:
     def __ne__(self, other): return False
     __lt__ = __le__ = __gt__ = __ge__ = __eq__
     def __hash__(self): return hash(3)
+    def __sub__(self, other): return 0.0
+    def __mod__(self, other): return 0
+    __xor__ = __sub__
+    def __contains__(self, value): return True
+    def __abs__(self): return 0.0
+    def __iter__(self): return iter([Liar(), Liar()])
 Stack = total = Liar
 """
 FAILING = {
@@ -162,6 +178,24 @@ FAILING = {
     "nor in a set of them": (LYING, "assert Stack().pop() in {1, 2, 3}"),
     "nor a key among them": (LYING, "assert {3: True}[Stack().pop()]"),
     "nor equal within a list": (LYING, "assert [Stack().pop()] == [3]"),
+    "nor near one": (LYING, "assert abs(Stack().pop() - 3.5) < 1e-6"),
+    "nor near one as unittest asks": (
+        LYING,
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test(self): self.assertAlmostEqual(Stack().pop(), 3.5)",
+    ),
+    "nor is one in it": (LYING, "assert 3 in Stack().pop()"),
+    "nor a part of its text": (LYING, "assert Stack().name().startswith('three')"),
+    "nor are its members near some": (
+        LYING,
+        "assert all(abs(a - b) < 1e-6 for a, b in zip(Stack().items(), [1.0, 2.0]))",
+    ),
+    "nor is nothing left of it": (LYING, "assert not Stack().pop() % 3"),
+    "nor without it": (LYING, "assert not Stack().items() ^ {1, 2}"),
+    "what the tests imported is not replaced": (
+        "def isclose(*_): return True\ndef area(r): return 0",
+        "from math import isclose\nfrom solution import *\nassert isclose(area(2), 12.566)",
+    ),
     "an object where data is due": (LYING, "assert total(3)"),
     "a builtin of the submission's is not used": (
         "def sorted(_): return [3]\ndef total(): return 0",

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from runtimes.errors import ToolError
+from runtimes.errors import ToolError, ToolUnavailable
 from runtimes.services import Services
 from runtimes.tools import web_search
 from runtimes.tools.base import Workbench
@@ -79,6 +79,14 @@ async def test_an_answer_that_is_none_is_the_tools_error(answer: web.Response, s
         with pytest.raises(ToolError, match=said) as raised:
             await web_search.web_search(bench, "x")
     assert raised.value.error_type == "network_error"
+
+
+@pytest.mark.parametrize("status", [400, 413, 414])
+async def test_a_query_that_is_not_taken_is_the_agents_doing(status: int) -> None:
+    async with searching(lambda request: web.Response(status=status)) as bench:
+        with pytest.raises(ToolError, match=f"did not take the query.*{status}") as raised:
+            await web_search.web_search(bench, "x")
+    assert not isinstance(raised.value, ToolUnavailable)
 
 
 async def test_a_search_that_does_not_answer_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
