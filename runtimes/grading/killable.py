@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from runtimes.errors import VerifierFault
+from runtimes.errors import InfrastructureError, VerifierFault
 
-SECONDS = 5.0
+CPU_SECONDS = 5
+"""What a check may take of the processor: a busy machine is no fault of the text."""
+SECONDS = 60.0
+"""What it may take in all; one that takes longer without using the processor is our failure."""
 MEMORY_BYTES = 1 << 30
+AT_ONCE = 4
 
 _SEARCH = """
 import re
@@ -34,8 +40,11 @@ def run(schema, value):
 _FRAME = """
 import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]),) * 2)
 try:
     answer = {"value": run(*json.load(sys.stdin))}
+except (ArithmeticError, MemoryError, RecursionError) as error:
+    answer = {"endless": f"{type(error).__name__}: {error}"[:300]}
 except BaseException as error:
     answer = {"error": f"{type(error).__name__}: {error}"[:300]}
 json.dump(answer, sys.stdout)
@@ -57,26 +66,48 @@ async def schema_fault(schema: Any, value: Any) -> str:
 
 
 async def _run(program: str, arguments: list[Any], *options: str) -> Any:
-    command = [sys.executable, "-I", *options, "-c", program + _FRAME, str(MEMORY_BYTES)]
+    code = program + _FRAME
+    command = [sys.executable, "-I", *options, "-c", code, str(MEMORY_BYTES), str(CPU_SECONDS)]
+    async with _room():
+        out, ended = await _answer(command, json.dumps(arguments).encode())
+    if ended == -signal.SIGXCPU or ended == -signal.SIGKILL:
+        raise TookTooLong(f"longer than {CPU_SECONDS} s")
+    try:
+        answer = json.loads(out)
+    except ValueError:
+        raise TookTooLong("the process ended") from None
+    if "endless" in answer:
+        raise TookTooLong(answer["endless"])
+    if "error" in answer:
+        raise VerifierFault(f"The verifier's check failed: {answer['error']}")
+    return answer["value"]
+
+
+async def _answer(command: list[str], given: bytes) -> tuple[bytes, int]:
+    """What the process printed, and how it ended. Raises InfrastructureError where it does not end."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(SECONDS):
-            out, _ = await process.communicate(json.dumps(arguments).encode())
+            out, _ = await process.communicate(given)
     except TimeoutError:
-        raise TookTooLong(f"longer than {SECONDS:g} s") from None
+        raise InfrastructureError("timeout", f"A verifier's check took more than {SECONDS:g} s.") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    try:
-        answer = json.loads(out)
-    except ValueError:
-        raise TookTooLong("the process ended") from None
-    if "error" in answer:
-        if answer["error"].startswith(("RecursionError", "MemoryError")):
-            raise TookTooLong(answer["error"])
-        raise VerifierFault(f"The verifier's check failed: {answer['error']}")
-    return answer["value"]
+    assert process.returncode is not None
+    return out, process.returncode
+
+
+def _room() -> asyncio.Semaphore:
+    """Of the running loop: hundreds of interpreters at once would take the machine's memory."""
+    loop = asyncio.get_running_loop()
+    if loop not in _ROOMS:
+        _ROOMS[loop] = asyncio.Semaphore(AT_ONCE)
+    return _ROOMS[loop]
+
+
+_ROOMS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()

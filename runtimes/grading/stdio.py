@@ -74,8 +74,11 @@ class Stdio(VerifierKind[StdioSpec]):
         for number, case in enumerate(spec.cases, start=1):
             place = f"case {number} of {len(spec.cases)}"
             files = {PROGRAM: source, INPUT: case.stdin.encode()}
-            with ours_to_mend():
-                result = await services.sandboxes.run(code=_START, files=files, limits=limits)
+            try:
+                with ours_to_mend():
+                    result = await services.sandboxes.run(code=_START, files=files, limits=limits)
+            except OSError as error:
+                return 0.0, f"{place}: the program and its input do not fit the sandbox: {error}"
             seconds += result.wall_seconds
             if not result.ok:
                 return 0.0, f"{place}: the program ended with {result.status}"

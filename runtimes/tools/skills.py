@@ -131,6 +131,7 @@ class Skill:
         try:
             return answer(result) or "(nothing)"
         except ToolError as error:
-            if result.exit_code in UNAVAILABLE:
+            # Where there are no hosts, nothing could be unavailable but by the agent's own files.
+            if self.hosts and result.exit_code in UNAVAILABLE:
                 raise ToolUnavailable("network_error", f"{self.name}: {error.message}") from error
             raise

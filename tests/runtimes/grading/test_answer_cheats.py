@@ -170,7 +170,7 @@ CHEATS = [
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: f"{cheat.kind}: {cheat.name}")
 async def test_a_cheat_gets_none(graded: Grader, cheat: Cheat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtimes.grading.killable.SECONDS", 2.0)
+    monkeypatch.setattr("runtimes.grading.killable.CPU_SECONDS", 1)
     monkeypatch.setattr("runtimes.grading.symbolic.LIMITS", Limits(wall_seconds=4, memory_mb=256))
     verdict = await graded(cheat.kind, cheat.spec, cheat.answer)
     assert verdict.reward == 0.0

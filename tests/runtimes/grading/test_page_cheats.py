@@ -133,7 +133,7 @@ async def played(browsers: BrowserPool, site: str, goes: str, checks: list[dict[
 async def test_a_cheat_gets_none(
     browsers: BrowserPool, site: str, cheat: Cheat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtimes.grading.killable.SECONDS", 2.0)
+    monkeypatch.setattr("runtimes.grading.killable.CPU_SECONDS", 1)
     trajectory = await played(browsers, site, cheat.goes, cheat.checks)
     assert (trajectory.outcome, trajectory.reward) == ("unsolved", 0.0), trajectory.grade_reason
 

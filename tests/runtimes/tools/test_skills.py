@@ -121,10 +121,13 @@ async def test_one_that_fails_tells_why_and_one_that_lacks_what_it_needs_counts_
 ) -> None:
     code = "import sys\nprint('the reason', file=sys.stderr)\nsys.exit(int(sys.stdin.read()[6:-1]))"
     front = "entry_point: run.py\nparameters: {type: object, properties: {n: {type: integer}}}"
-    skill = read_skill(make(tmp_path, front, code.replace("[6:-1]", "[5:-1]")))
-    with pytest.raises(ToolError, match="the reason") as failed:
-        await use(skill, bench, n=1)
-    assert not isinstance(failed.value, ToolUnavailable)
+    skill = read_skill(make(tmp_path / "alone", front, code.replace("[6:-1]", "[5:-1]")))
+    for ended in (1, 69, 75):  # it needs nothing that could be down
+        with pytest.raises(ToolError, match="the reason") as failed:
+            await use(skill, bench, n=ended)
+        assert not isinstance(failed.value, ToolUnavailable)
+    front += "\nhosts: [api.example]"
+    skill = read_skill(make(tmp_path / "reaching", front, code.replace("[6:-1]", "[5:-1]")))
     for code_of_unavailable in (69, 75):
         with pytest.raises(ToolUnavailable, match="the reason"):
             await use(skill, bench, n=code_of_unavailable)
