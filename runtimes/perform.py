@@ -46,12 +46,6 @@ async def perform(
         async with episode as (trajectory, world):
             redactor = redactor.knowing(world.session)
             verified = await graded(task.verifier, trajectory, services, world)
-            if verified.outcome == "unsolved" and (lost := verified.metadata.get("unavailable_tools")):
-                raise InfrastructureError(
-                    "system_error",
-                    f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
-                    "See `adp tools test`.",
-                )
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
             return redactor.json(verified)
@@ -77,8 +71,22 @@ async def graded(
 ) -> Trajectory:
     """The trajectory with its verdict; unverified without a verifier, or where that one is at fault.
 
-    Raises InfrastructureError where nobody can say for a fault of ours.
+    Raises InfrastructureError where nobody can say for a fault of ours, and where a task was not solved while
+    tools failed: that is no fair try.
     """
+    verified = await _verified(verifier, trajectory, services, world)
+    if verified.outcome == "unsolved" and (lost := verified.metadata.get("unavailable_tools")):
+        raise InfrastructureError(
+            "system_error",
+            f"It was not solved, and tools failed meanwhile: {', '.join(lost)}.",
+            "See `adp tools test`.",
+        )
+    return verified
+
+
+async def _verified(
+    verifier: Verifier | None, trajectory: Trajectory, services: Services, world: World
+) -> Trajectory:
     if verifier is None or not trajectory.finished:
         return trajectory.graded(None)
     if trajectory.error_type is not None:

@@ -111,6 +111,15 @@ async def test_an_episode_that_failed_stays_without_reward_whatever_its_answer(o
     assert found.after.outcome == "unsolved"
 
 
+async def test_one_whose_tools_failed_never_becomes_a_failure(opened: Services) -> None:
+    found = await one(sample(answer="42", metadata={"unavailable_tools": ["web_search"]}), LOOSE, opened)
+    assert found.after.success
+    other = Verifier("numeric", {"expected": 7})
+    found = await one(sample(answer="42", metadata={"unavailable_tools": ["web_search"]}), other, opened)
+    assert found.after.success
+    assert "tools failed meanwhile: web_search" in found.kept
+
+
 async def test_a_grader_that_we_failed_keeps_the_verdict_and_says_so() -> None:
     async with services(ScriptedModel(finishes())) as closed:
         await closed.sandboxes.close()
