@@ -104,7 +104,8 @@ async def redo(
     template: Template, task: TaskSpec, runtime: AgentRuntime, services: Services, sample: int, round: str
 ) -> Trajectory | None:
     """The template's solution done again for `task`, marked as such; None where it no longer solves it."""
-    model = RecordedReplies(template, services.model_for(Account(round=round, task_id=task.task_id)))
+    account = Account(round=round, task_id=task.task_id, sample=sample, user=task.user)
+    model = RecordedReplies(template, services.model_for(account))
     own = replace(
         services,
         model=model,

@@ -6,8 +6,8 @@ unless a person lets them in.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import secrets
 from typing import Annotated, Any
 
 import msgspec
@@ -102,9 +102,10 @@ async def _ask(spec: RubricSpec, trajectory: Trajectory, answer: str, services: 
 
 
 def _question(spec: RubricSpec, task: str, answer: str) -> list[Message]:
-    # Drawn anew each time, so that no answer can hold it.
-    mark = secrets.token_hex(8)
     criteria = "\n".join(f"{number}. {text}" for number, text in enumerate(spec.criteria, start=1))
+    # No answer can hold its own digest; and the same question is asked in the same words, to be found again.
+    told = "\0".join([criteria, task, answer]).encode("utf-8", "surrogatepass")
+    mark = hashlib.sha256(told).hexdigest()[:32]
     shown = f"Criteria:\n{criteria}\n\nTask:\n{mark}\n{task}\n{mark}\n\nAnswer:\n{mark}\n{answer}\n{mark}"
     instruction = _INSTRUCTION.format(mark=mark, schema=json.dumps(_schema()))
     return [{"role": "system", "content": instruction}, {"role": "user", "content": shown}]

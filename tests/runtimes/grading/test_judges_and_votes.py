@@ -213,3 +213,14 @@ async def test_a_single_sample_stays_unverified(opened: Services) -> None:
     found = await graded_trajectory(Verifier("agreement", {"samples": 3}), sample, opened, World())
     assert (found.outcome, found.reward, found.verifier) == ("unverified", None, "agreement")
     assert "other samples" in found.grade_reason
+
+
+async def test_the_same_answer_is_put_in_the_same_words_so_that_its_verdict_can_be_found_again(
+    opened: Services, judge: Judge
+) -> None:
+    for answer in ("A kettle, please.", "A kettle, please.", "A pot."):
+        await verdict(opened, "rubric", RUBRIC, answer)
+    first, second, other = judge.asked
+    assert first == second
+    mark = first[1]["content"].split("Answer:\n")[1].split("\n")[0]
+    assert mark not in other[1]["content"]
