@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -14,20 +13,15 @@ from tempfile import TemporaryDirectory
 from benchmarks.llm import episodes
 from benchmarks.llm.calls import DELAY_MS
 from benchmarks.llm.tasks import ANSWER, code_tasks
-from benchmarks.measure import ROOT
+from benchmarks.rivals import Unavailable, install
 from tests.llm_server.process import RunningServer, llm_server
 
 REQUIREMENTS = ("inspect-ai==0.3.285", "openai==3.52.0")
-FOLDER = ROOT / ".venv" / "inspect_ai"
 INSIDE = Path(__file__).with_name("rival_inside.py")
 TASKS, QUICK_TASKS = 200, 8
 ROUNDS, QUICK_ROUNDS = 3, 1
 AT_ONCE = 64
 """Episodes in flight, on either side; the code they run takes turns on the machine's cores."""
-
-
-class Unavailable(Exception):
-    """inspect_ai cannot be installed or run here; the text says why."""
 
 
 def measure(*, quick: bool) -> dict[str, float | None]:
@@ -36,7 +30,7 @@ def measure(*, quick: bool) -> dict[str, float | None]:
     ours: list[float] = []
     theirs: list[float] = []
     try:
-        python = install()
+        python = install("inspect_ai", "inspect_ai", REQUIREMENTS)
         with llm_server("steps", turns=episodes.TOOL_CALLS, delay_ms=DELAY_MS) as server:
             for _ in range(rounds):
                 theirs.append(inspect_ai(python, server, tasks))
@@ -65,18 +59,3 @@ def inspect_ai(python: Path, server: RunningServer, tasks: int) -> float:
     if told["solved"] != tasks:
         raise Unavailable(f"it solved {told['solved']} of {tasks} tasks")
     return float(told["seconds"])
-
-
-def install() -> Path:
-    """The Python that has it. Raises Unavailable."""
-    python = FOLDER / "bin" / "python"
-    done = FOLDER / "installed"
-    wanted = "\n".join(REQUIREMENTS)
-    if not done.exists() or done.read_text() != wanted:
-        venv.create(FOLDER, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS]
-        installing = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
-        if installing.returncode != 0:
-            raise Unavailable(f"inspect_ai cannot be installed: {installing.stderr.strip()[-300:]}")
-        done.write_text(wanted)
-    return python

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.measure import ROOT
+from benchmarks.rivals import Unavailable, install
 
 REQUIREMENTS = ("browsergym-core==0.14.3", "playwright==1.44.0")
-FOLDER = ROOT / ".venv" / "browsergym"
 INSIDE = Path(__file__).with_name("rival_inside.py")
-
-
-class Unavailable(Exception):
-    """BrowserGym cannot be installed or started here; the text says why."""
 
 
 class BrowserGym:
@@ -52,7 +45,8 @@ class BrowserGym:
 @contextmanager
 def browsergym(browser: str, url: str, *, delays: bool = False) -> Iterator[BrowserGym]:
     """At `url`, without the waits it can do without, or with all of its defaults. Raises Unavailable."""
-    command = [str(install()), str(INSIDE), browser, url, *(["delays"] if delays else [])]
+    python = install("BrowserGym", "browsergym", REQUIREMENTS)
+    command = [str(python), str(INSIDE), browser, url, *(["delays"] if delays else [])]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/"
     ) as process:
@@ -65,18 +59,3 @@ def browsergym(browser: str, url: str, *, delays: bool = False) -> Iterator[Brow
             process.wait(30)
         finally:
             process.kill()
-
-
-def install() -> Path:
-    """The Python that has it. Raises Unavailable."""
-    python = FOLDER / "bin" / "python"
-    done = FOLDER / "installed"
-    wanted = "\n".join(REQUIREMENTS)
-    if not done.exists() or done.read_text() != wanted:
-        venv.create(FOLDER, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS]
-        installing = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
-        if installing.returncode != 0:
-            raise Unavailable(f"BrowserGym cannot be installed: {installing.stderr.strip()[-300:]}")
-        done.write_text(wanted)
-    return python

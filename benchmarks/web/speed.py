@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.web.rival import Unavailable, browsergym
+from benchmarks.rivals import Unavailable
+from benchmarks.web.rival import browsergym
 from benchmarks.web.steps import raw_steps, runtime_observation, runtime_steps, seconds_of
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.observation import supplement

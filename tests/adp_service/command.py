@@ -7,11 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from adp_resources.settings import Settings
+from adp_service.cli.main import main
 from tests.llm_server.process import ROOT
 
 ADP = Path(sys.executable).with_name("adp")
@@ -56,3 +60,20 @@ def line(task_id: str, **fields: Any) -> str:
     """One line of a task file for the reasoning runtime."""
     plain = {"task_id": task_id, "task_type": "reasoning", "description": f"Do {task_id}.", **fields}
     return json.dumps(plain) + "\n"
+
+
+def in_this_process(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Runs `adp COMMAND` with arguments in `folder`, in this process, which is sooner there."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DAGSTER_HOME", "")  # the command sets it; this undoes that afterwards
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr("sys.argv", ["adp", command, *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), output.out, output.err)
+
+    return run

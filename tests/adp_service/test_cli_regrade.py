@@ -10,8 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from adp_service.cli.main import main
-from tests.adp_service.command import Ended, adp, line, project
+from tests.adp_service.command import Ended, adp, in_this_process, line, project
 from tests.llm_server.process import ROOT
 
 Regrade = Callable[..., Ended]
@@ -44,17 +43,7 @@ def with_verifier(folder: Path, task_id: str, kind: str, **spec: Any) -> Path:
 @pytest.fixture
 def regraded(done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Regrade:
     """Runs `adp regrade` in this process, which is sooner there."""
-    monkeypatch.chdir(done)
-    monkeypatch.setenv("DAGSTER_HOME", "")  # the command sets it; this undoes that afterwards
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr("sys.argv", ["adp", "regrade", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), output.out, output.err)
-
-    return run
+    return in_this_process("regrade", done, monkeypatch, capsys)
 
 
 def found(ended: Ended) -> list[dict[str, Any]]:

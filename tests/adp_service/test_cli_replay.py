@@ -10,10 +10,9 @@ from typing import Any, get_args
 
 import pytest
 
-from adp_service.cli.main import main
 from runtimes.web.page.screenshots import ScreenshotStore
 from runtimes.web.replay.replay import Verdict
-from tests.adp_service.command import Ended, adp, project
+from tests.adp_service.command import Ended, adp, in_this_process, project
 from tests.llm_server.process import ROOT
 
 CART = {
@@ -75,17 +74,7 @@ def edited(folder: Path, name: str, edit: Edit) -> Path:
 @pytest.fixture
 def said(done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Runs `adp replay` in this process, for what needs no browser."""
-    monkeypatch.chdir(done)
-    monkeypatch.setenv("DAGSTER_HOME", "")  # the command sets it; this undoes that afterwards
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr("sys.argv", ["adp", "replay", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), output.out, output.err)
-
-    return run
+    return in_this_process("replay", done, monkeypatch, capsys)
 
 
 def rows(ended: Ended) -> list[list[str]]:

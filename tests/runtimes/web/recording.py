@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from runtimes.builtin import WebRuntime
-from runtimes.contracts import Message, TaskSpec, Trajectory, trajectory_from_json, trajectory_to_json
+from runtimes.contracts import (
+    Message,
+    TaskSpec,
+    Trajectory,
+    Verifier,
+    trajectory_from_json,
+    trajectory_to_json,
+)
 from runtimes.llm.base import Reply
 from runtimes.perform import perform
 from runtimes.services import Services
@@ -18,11 +25,28 @@ from runtimes.web.replay.replay import Replay, replay_trajectory
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, call, says
 
+from .episodes import SHOP
+
 Said = tuple[str, str, dict[str, Any]]
 """A tool, the element it is done to (empty: none), and the further arguments.
 
 An element is the beginning of its line in the snapshot, or a pattern whose group is its ref.
 """
+
+TEA_IN_CART = Verifier(
+    kind="page_state",
+    spec={
+        "url": f"{SHOP}_world/state.json",
+        "script": "() => JSON.parse(document.body.innerText).cart",
+        "expected": {"Green Tea Longjing": 2},
+    },
+)
+BUY_TEA: list[Said] = [
+    ("fill_and_submit", 'textbox "Search products"', {"text": "longjing"}),
+    ("click", 'link "Green Tea Longjing"', {}),
+    ("fill", 'spinbutton "Quantity"', {"text": "2"}),
+    ("click", 'button "Add to cart"', {}),
+]
 
 
 class Agent(ScriptedModel):

@@ -15,24 +15,13 @@ from runtimes.web.replay.recorded import RecordedPages
 from runtimes.web.replay.replay import NotReplayable, recorded_actions
 
 from .episodes import SHOP, web_task
-from .recording import Said, again, record, verdicts
+from .recording import BUY_TEA, TEA_IN_CART, Said, again, record, verdicts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-CART_STATE = Verifier(
-    kind="page_state",
-    spec={
-        "url": f"{SHOP}_world/state.json",
-        "script": "() => JSON.parse(document.body.innerText).cart",
-        "expected": {"Green Tea Longjing": 2},
-    },
-)
-BUY_TEA: list[Said] = [
-    ("fill_and_submit", 'textbox "Search products"', {"text": "longjing"}),
-    ("click", 'link "Green Tea Longjing"', {}),
-    ("fill", 'spinbutton "Quantity"', {"text": "2"}),
-    ("click", 'button "Add to cart"', {}),
+BUY_TEA_AND_LOOK: list[Said] = [
+    *BUY_TEA,
     ("goto", "", {"url": "/orders"}),
     ("select", 'combobox "Status"', {"value": "Cancelled"}),
     ("click", 'button "Filter"', {}),
@@ -93,26 +82,26 @@ async def form() -> AsyncIterator[Form]:
 async def test_an_episode_in_the_shop_holds_in_a_fresh_browser_and_is_graded_again(
     pool: BrowserPool, recorded_pages: RecordedPages
 ) -> None:
-    task = msgspec.structs.replace(web_task(start_url=SHOP), verifier=CART_STATE)
-    trajectory = await record(pool, task, BUY_TEA)
+    task = msgspec.structs.replace(web_task(start_url=SHOP), verifier=TEA_IN_CART)
+    trajectory = await record(pool, task, BUY_TEA_AND_LOOK)
     assert trajectory.outcome == "solved"
     for step in trajectory.steps:  # nothing but the locators may be of use
         if "ref" in step.action_params:
             step.action_params["ref"] = "e99999"
     found = await again(recorded_pages, trajectory, task)
-    assert verdicts(found) == ["same"] * (1 + len(BUY_TEA)), found.steps
+    assert verdicts(found) == ["same"] * (1 + len(BUY_TEA_AND_LOOK)), found.steps
     assert found.held == 1.0
     assert (found.outcome, found.recorded_outcome) == ("solved", "solved")
     assert found.all_held
-    assert [step.action for step in found.steps] == ["start", *(tool for tool, _, _ in BUY_TEA)]
+    assert [step.action for step in found.steps] == ["start", *(tool for tool, _, _ in BUY_TEA_AND_LOOK)]
     assert found.steps[4].url == f"{SHOP}cart"
 
 
 async def test_without_its_task_an_episode_is_repeated_but_not_graded(
     pool: BrowserPool, recorded_pages: RecordedPages
 ) -> None:
-    task = msgspec.structs.replace(web_task(start_url=SHOP), verifier=CART_STATE)
-    found = await again(recorded_pages, await record(pool, task, BUY_TEA[:4]))
+    task = msgspec.structs.replace(web_task(start_url=SHOP), verifier=TEA_IN_CART)
+    found = await again(recorded_pages, await record(pool, task, BUY_TEA))
     assert found.outcome == "unverified"
     assert "not in the pool" in found.grade_reason
     assert found.all_held

@@ -18,25 +18,11 @@ from runtimes.template_cache import TemplateCache, perform_or_redo
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
 
-from .episodes import SHOP, web_task
-from .recording import Agent, Said
+from .episodes import web_task
+from .recording import BUY_TEA, TEA_IN_CART, Agent, Said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CART = Verifier(
-    kind="page_state",
-    spec={
-        "url": f"{SHOP}_world/state.json",
-        "script": "() => JSON.parse(document.body.innerText).cart",
-        "expected": {"Green Tea Longjing": 2},
-    },
-)
-BUY_TEA: list[Said] = [
-    ("fill_and_submit", 'textbox "Search products"', {"text": "longjing"}),
-    ("click", 'link "Green Tea Longjing"', {}),
-    ("fill", 'spinbutton "Quantity"', {"text": "2"}),
-    ("click", 'button "Add to cart"', {}),
-]
 PRESS: list[Said] = [("click", 'button "Go"', {})]
 
 
@@ -94,9 +80,9 @@ def named(task: TaskSpec, task_id: str, verifier: Verifier) -> TaskSpec:
 
 
 async def test_a_repeated_purchase_is_made_again_in_a_fresh_browser_and_graded(twice: Twice) -> None:
-    first = await twice.solve(named(web_task(), "a", CART), BUY_TEA)
+    first = await twice.solve(named(web_task(), "a", TEA_IN_CART), BUY_TEA)
     assert (first.outcome, first.metadata["cache_hit"]) == ("solved", False)
-    again = await twice.solve(named(web_task(), "b", CART), [])
+    again = await twice.solve(named(web_task(), "b", TEA_IN_CART), [])
     assert (again.outcome, again.metadata["cache_hit"]) == ("solved", True)
     assert "refs_moved" not in again.metadata
     assert [step.action_params for step in again.steps] == [
