@@ -20,6 +20,9 @@ from runtimes.errors import ConfigurationError, InvalidTask
 
 ROUNDS = dg.DynamicPartitionsDefinition(name="rounds")
 
+COLUMNS = [column for column in rounds.c if column is not rounds.c.selection]
+"""Of a `Round`, in its fields' order."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -122,7 +125,7 @@ class Rounds:
     def all(self) -> list[Round]:
         """Every planned round, oldest first."""
         with self.database.read() as connection:
-            found = connection.execute(sa.select(rounds).order_by(rounds.c.planned_at)).all()
+            found = connection.execute(sa.select(*COLUMNS).order_by(rounds.c.planned_at)).all()
         return [Round(*row) for row in found]
 
     def names_taken(self, partitions: Iterable[str]) -> set[str]:
@@ -154,7 +157,7 @@ class Rounds:
     def chain(self, name: str) -> list[Round]:
         """The round and those before it in its chain, newest first."""
         this = rounds.alias()
-        query = sa.select(rounds).join(this, this.c.chain == rounds.c.chain)
+        query = sa.select(*COLUMNS).join(this, this.c.chain == rounds.c.chain)
         query = query.where(this.c.round == name, rounds.c.number <= this.c.number)
         with self.database.read() as connection:
             return [Round(*row) for row in connection.execute(query.order_by(rounds.c.number.desc()))]
@@ -231,7 +234,7 @@ def _check_name(name: str) -> None:
 
 
 def _find(connection: Connection, name: str) -> Round | None:
-    row = connection.execute(sa.select(rounds).where(rounds.c.round == name)).first()
+    row = connection.execute(sa.select(*COLUMNS).where(rounds.c.round == name)).first()
     return Round(*row) if row else None
 
 

@@ -35,6 +35,9 @@ COLUMNS = {
         }
     ),
     "kind": pl.String(),
+    "evidence": pl.List(pl.String()),
+    "verifier": pl.String(),
+    "skills": pl.List(pl.String()),
 }
 
 

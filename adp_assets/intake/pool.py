@@ -6,7 +6,9 @@ import hashlib
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 import sqlalchemy as sa
@@ -17,27 +19,54 @@ from adp_resources.tables import pool_tasks
 from runtimes.contracts import TaskSpec, Verifier
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a task beside itself, as the columns of `pool_tasks` have it."""
+
+    novelty: float | None = None
+    expected_pass: float | None = None
+    shingles: bytes | None = None
+
+
 class TaskPool:
-    """Tasks by id. A task is `pending` until a round takes it, then `planned`."""
+    """Tasks by id. A task is `pending` until a round takes it, then `planned`.
+
+    One that waits for a person is in `review`, and `rejected` where that person refused it.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, connection: Connection, tasks: Sequence[TaskSpec]) -> set[str]:
-        """Put tasks into the pool within the caller's transaction; gives the ids that were new."""
+    def add(
+        self,
+        connection: Connection,
+        tasks: Sequence[TaskSpec],
+        *,
+        status: str = "pending",
+        known: Mapping[str, Known] = MappingProxyType({}),
+    ) -> set[str]:
+        """Put tasks into the pool within the caller's transaction; gives the ids that were new.
+
+        `known` is what their gates found out, by task id.
+        """
         added: set[str] = set()
         now = time.time()
         for task in tasks:
+            about = known.get(task.task_id, Known())
             row = {
                 "task_id": task.task_id,
                 "task_type": task.task_type,
                 "priority": task.priority,
-                "status": "pending",
+                "status": status,
                 "description_key": description_key(task),
                 "root_id": task.lineage.root_id,
                 "operator": task.lineage.operator,
                 "generation": task.lineage.generation,
                 "source": task.lineage.source,
+                "domain": str(task.metadata.get("domain") or "")[:64],
+                "novelty": about.novelty,
+                "expected_pass": about.expected_pass,
+                "shingles": about.shingles,
                 "spec": msgspec.to_builtins(task),
                 "added_at": now,
             }

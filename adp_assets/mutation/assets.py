@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from adp_assets.display import bar_chart, preview
 from adp_assets.intake.frames import tasks_of
 from adp_assets.intake.pool import TaskPool
+from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates import Gates, Verdict
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, proposals, propose
+from adp_assets.mutation.propose import PROMPT_VERSION, proposals, propose
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from adp_assets.llm import ask_all
+from adp_assets.mutation.candidate import Candidate, Proposal
 from adp_assets.mutation.operators import Operator
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from runtimes.llm.base import ChatModel
@@ -49,26 +49,6 @@ class TaskDraft(Struct, frozen=True, kw_only=True):
     timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """One question to the mutator: this operator on this essence of that task."""
-
-    essence: Essence
-    parent: TaskSpec
-    operator: Operator
-    variant: int
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What came of a proposal: a task, or the reason there is none."""
-
-    proposal: Proposal
-    task_id: str
-    task: TaskSpec | None
-    reason: str = ""
-
-
 def proposals(
     essences: list[Essence], tasks: dict[str, TaskSpec], operators: list[Operator], an_essence: int
 ) -> list[Proposal]:
@@ -93,13 +73,11 @@ async def propose(
         tools = available_tools[proposal.parent.task_type]
         draft = await ask(model, TaskDraft, DRAFT, _draft_facts(proposal, idea, tools))
         task = orchestrate(proposal, idea, draft)
-        return Candidate(proposal, task.task_id, task)
+        return Candidate(proposal, task)
 
     answers = await ask_all(asked, one, at_once=at_once)
     return [
-        Candidate(proposal, candidate_id(proposal), None, str(answer))
-        if isinstance(answer, NotAnswered)
-        else answer
+        Candidate(proposal, None, reason=str(answer)) if isinstance(answer, NotAnswered) else answer
         for proposal, answer in zip(asked, answers, strict=True)
     ]
 
@@ -112,7 +90,7 @@ def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> Task
     """
     parent = proposal.parent
     return TaskSpec(
-        task_id=candidate_id(proposal),
+        task_id=proposal.candidate_id,
         task_type=parent.task_type,
         description=idea.description,
         expected_tools=draft.expected_tools,
@@ -123,7 +101,7 @@ def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> Task
         verifier=draft.verifier,
         lineage=Lineage(
             root_id=parent.lineage.root_id,
-            parents=(parent.task_id,),
+            parents=proposal.parents,
             operator=proposal.operator.name,
             generation=parent.lineage.generation + 1,
             source=parent.lineage.source,
@@ -134,13 +112,6 @@ def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> Task
             "change": idea.change,
         },
     )
-
-
-def candidate_id(proposal: Proposal) -> str:
-    """An id that says what the task is and where it comes from, and is the same when asked again."""
-    key = f"{proposal.essence.essence_id}\0{proposal.operator.name}\0{proposal.variant}"
-    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    return f"{proposal.parent.task_type}-{proposal.operator.name}-{digest}"
 
 
 def _within_reach(drafted: dict[str, Any], parents: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.assets import accept
+from adp_assets.mutation.candidate import Candidate, Proposal
 from adp_assets.mutation.gates import NEAR_COPY, Gates, jaccard, shingles
 from adp_assets.mutation.operators import PARAMETER
-from adp_assets.mutation.propose import Candidate, Proposal
 from runtimes.contracts import Essence, SuccessPattern, TaskSpec, Verifier
 from tests.adp_assets.tasks import add, task
 
@@ -87,7 +87,7 @@ def test_short_and_empty_texts_can_be_compared() -> None:
     assert jaccard(shingles(""), shingles("")) == 0.0
 
 
-def candidate(task_id: str, spec: TaskSpec | None, reason: str = "") -> Candidate:
+def candidate(spec: TaskSpec | None, reason: str = "") -> Candidate:
     pattern = SuccessPattern(key_steps=[], execution_pattern="", success_indicators=[])
     essence = Essence(
         essence_id="e",
@@ -100,7 +100,7 @@ def candidate(task_id: str, spec: TaskSpec | None, reason: str = "") -> Candidat
         complexity_level="simple",
         success_pattern=pattern,
     )
-    return Candidate(Proposal(essence, task("seed"), PARAMETER, 0), task_id, spec, reason)
+    return Candidate(Proposal(essence, task("seed"), PARAMETER, 0), spec, reason=reason)
 
 
 def test_accepted_candidates_are_in_the_pool_and_the_others_are_not(pool: TaskPool) -> None:
@@ -108,27 +108,28 @@ def test_accepted_candidates_are_in_the_pool_and_the_others_are_not(pool: TaskPo
     good = task(
         "good", description="Sort the words of a text by their length.", expected_tools=["python_executor"]
     )
+    silent = candidate(None, "the model gave no JSON")
     verdicts = accept(
         pool.database,
         "r1",
         [
-            candidate("good", good),
-            candidate("copy", task("copy", description=KNOWN)),
-            candidate("silent", None, "the model gave no JSON"),
+            candidate(good),
+            candidate(task("copy", description=KNOWN)),
+            silent,
         ],
         ["python_executor"],
     )
     assert {name: (v.accepted, v.gate) for name, v in verdicts.items()} == {
         "good": (True, "novelty"),
         "copy": (False, "novelty"),
-        "silent": (False, "schema"),
+        silent.task_id: (False, "schema"),
     }
-    assert verdicts["silent"].reason == "the model gave no JSON"
+    assert verdicts[silent.task_id].reason == "the model gave no JSON"
     assert (pool.get("good"), pool.get("copy"), pool.pending()) == (good, None, 2)
 
 
 def test_judging_the_same_candidates_again_keeps_their_verdicts(pool: TaskPool) -> None:
-    good = candidate("good", task("good", description=KNOWN))
+    good = candidate(task("good", description=KNOWN))
     first = accept(pool.database, "r1", [good], [])
     assert accept(pool.database, "r1", [good], []) == first
     assert pool.pending() == 1

@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 
 from adp_assets.distillation.essences import distil
+from adp_assets.mutation.candidate import Proposal
 from adp_assets.mutation.operators import COMPLEXITY_DOWN, COMPLEXITY_UP, PARAMETER, operators
 from adp_assets.mutation.propose import (
     MutatedIdea,
-    Proposal,
     TaskDraft,
-    candidate_id,
     orchestrate,
     proposals,
     propose,
@@ -43,7 +42,7 @@ async def test_proposals_are_the_same_at_every_call_and_take_the_operators_in_tu
     assert [p.essence.task_id for p in first[:4]] == ["a", "a", "a", "b"]
     for start in range(0, len(first), 3):
         assert {p.operator.name for p in first[start : start + 3]} == {o.name for o in ALL}
-    assert len({candidate_id(p) for p in first}) == len(first)
+    assert len({p.candidate_id for p in first}) == len(first)
 
 
 async def test_one_proposal_an_essence_does_not_always_take_the_same_operator() -> None:
@@ -71,7 +70,7 @@ async def test_a_candidate_is_a_whole_task_with_its_lineage() -> None:
     (candidate,) = await propose([asked], Oracle(), TOOLS, at_once=1)
     made = candidate.task
     assert made is not None
-    assert made.task_id == candidate.task_id == candidate_id(asked)
+    assert made.task_id == candidate.task_id == asked.candidate_id
     assert made.task_id.startswith("code-parameter-")
     assert (made.description, made.expected_tools, made.max_steps, made.priority) == (
         *("Multiply two numbers.", ["python_executor"], 7, 7),
@@ -106,7 +105,7 @@ async def test_a_proposal_that_gives_no_task_keeps_its_place_its_id_and_the_reas
 
     asked = proposals((await essences())[:3], TASKS, [PARAMETER], 1)
     candidates = await propose(asked, Oracle(TaskDraft=draft), TOOLS, at_once=2)
-    assert [candidate.task_id for candidate in candidates] == [candidate_id(each) for each in asked]
+    assert [candidate.task_id for candidate in candidates] == [each.candidate_id for each in asked]
     assert [candidate.task is None for candidate in candidates] == [False, True, False]
     assert "'No.'" in candidates[1].reason
 
