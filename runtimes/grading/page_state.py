@@ -13,7 +13,7 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
-from runtimes.grading.killable import TookTooLong, search
+from runtimes.grading.killable import Unchecked, search
 from runtimes.grading.page_reading import by_locator, by_script, open_page
 from runtimes.grading.urls import normalised, same_url
 from runtimes.grading.values import same_json
@@ -159,7 +159,7 @@ async def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
             return (1.0, "the episode ended there") if holds else (0.0, f"the episode ended at {value}")
         if await _is_as_expected(check, value):
             return 1.0, "the page is in the expected state"
-    except TookTooLong as error:
+    except Unchecked as error:
         return 0.0, f"the text could not be searched: {error}"
     return 0.0, "the page is not in the expected state"
 

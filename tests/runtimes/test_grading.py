@@ -282,6 +282,7 @@ async def test_an_exact_answer_may_differ_in_case_width_and_spaces(opened: Servi
         ("stdio", {"cases": [{"stdout": "1"}], "tolerance": 1}, "tokens"),
         ("json", {}, "schema"),
         ("json", {"schema": {"properties": {"a": {"type": "objekt"}}}}, "schema.properties.a.type"),
+        ("json", {"schema": {"properties": {"a": {"$ref": "#/$defs/nobody"}}}}, "defs/nobody"),
         ("symbolic", {"expected": ""}, "length >= 1"),
         ("agreement", {"samples": 1}, ">= 3"),
         ("rubric", {"criteria": []}, "length >= 1"),
