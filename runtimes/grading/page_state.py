@@ -14,7 +14,7 @@ from runtimes.errors import InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.killable import Unchecked, search
-from runtimes.grading.page_reading import by_locator, by_script, open_page
+from runtimes.grading.page_reading import Unreadable, by_locator, by_script, open_page
 from runtimes.grading.urls import normalised, same_url
 from runtimes.grading.values import same_json
 from runtimes.services import Services
@@ -108,7 +108,10 @@ class PageState(VerifierKind[PageStateSpec]):
                         world.storage_state, allowed_domains=world.allowed_domains
                     )
                     fresh = await stack.enter_async_context(opening)
-                reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
+                try:
+                    reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
+                except Unreadable as error:
+                    reward, reason = 0.0, str(error)
                 if count == 1 or reward < 1:
                     return reward, reason if count == 1 else f"check {number} of {count}: {reason}"
         return 1.0, f"all {count} checks hold"
