@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InvalidTask, ToolError
+from runtimes.errors import InfrastructureError, InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.killable import Unchecked, search
@@ -100,6 +100,7 @@ class PageState(VerifierKind[PageStateSpec]):
     ) -> tuple[float, str]:
         count = len(spec.checks)
         stays = any(check.of_address for check in spec.checks)
+        crashed: list[Page] = []
         async with AsyncExitStack() as stack:
             fresh: Page | None = None
             for number, check in enumerate(spec.checks, start=1):
@@ -108,9 +109,12 @@ class PageState(VerifierKind[PageStateSpec]):
                         world.storage_state, allowed_domains=world.allowed_domains
                     )
                     fresh = await stack.enter_async_context(opening)
+                    fresh.on("crash", lambda page: crashed.append(page))
                 try:
                     reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
                 except Unreadable as error:
+                    if crashed:
+                        raise InfrastructureError("browser_error", "The grading page crashed.") from error
                     reward, reason = 0.0, str(error)
                 if count == 1 or reward < 1:
                     return reward, reason if count == 1 else f"check {number} of {count}: {reason}"

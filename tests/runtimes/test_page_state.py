@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from playwright.async_api import Error, Page
 
 from runtimes import perform as performing
 from runtimes.builtin import ReasoningRuntime, WebRuntime
 from runtimes.contracts import Message, TaskSpec, Trajectory, Verifier
+from runtimes.errors import InfrastructureError
 from runtimes.grading import page_reading
-from runtimes.grading.base import check_verifier
+from runtimes.grading.base import check_verifier, grade
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.page import page
+from runtimes.world import World
 from sandbox import SandboxPool
 
 from .scripted import ScriptedModel, Turn, call, finishes, reasoning_task, runs, says
@@ -370,6 +374,25 @@ async def test_whatever_the_verdict_the_last_page_gives_its_place_back(
     trajectory = await at_the_desk(browsers, local_host, check)
     assert trajectory.outcome == outcome
     await next_page(browsers)
+
+
+async def test_a_fresh_page_that_crashes_is_our_failure(browsers: BrowserPool) -> None:
+    async def crash(page: Page) -> None:
+        with suppress(Error):
+            await page.goto("chrome://crash")
+
+    class Crashing:
+        @asynccontextmanager
+        async def grading_page(self, *args: Any, **options: Any) -> AsyncIterator[Page]:
+            async with browsers.grading_page(*args, **options) as page:
+                page.on("domcontentloaded", crash)
+                yield page
+
+    services = Services(ScriptedModel(finishes()), SandboxPool(slots=1), cast("BrowserPool", Crashing()))
+    trajectory = Trajectory(task_id="t", runtime_id="r", final_result="40")
+    verifier = Verifier("page_state", {"url": CATALOGUE, "script": "new Promise(() => {})", "expected": 40})
+    with pytest.raises(InfrastructureError, match="crashed"):
+        await grade(verifier, trajectory, services, World())
 
 
 async def test_a_page_that_closes_itself_while_it_is_judged_is_no_fault_of_ours(
