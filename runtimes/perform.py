@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 import msgspec
 
@@ -45,6 +46,7 @@ async def perform(
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
             redactor = redactor.knowing(world.session)
+            world = replace(world, user=task.user)
             verified = await graded(task.verifier, trajectory, services, world)
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
