@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from runtimes.errors import ConfigurationError, PlatformError, ToolError, ToolUnavailable
+from runtimes.errors import ConfigurationError, ToolError, ToolUnavailable
+from runtimes.tools.mcp.guard import TOO_LONG
 from runtimes.tools.mcp.servers import McpRules, McpServer
 from runtimes.tools.mcp.transports import LastWords, transport
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 OPEN_SECONDS = 30.0
 """For a server to start and say what it is."""
+
+ANSWER_SECONDS = 3.0
+"""For a server that is in order to say so."""
 
 _PAGES = 100
 """Of a list of tools, so that one without an end cannot hold us."""
@@ -31,14 +35,16 @@ class Connection:
         self._rules = rules
         self._opening = asyncio.Lock()
         self._session: _Session | None = None
+        self._not_opened: _NotOpened | None = None
         self._closed = False
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
         """The server's answer, which may say that the call was wrong.
 
-        Raises ToolUnavailable where the server is not to be had, gave no answer in time or died meanwhile;
-        the next call opens a new session. A call to a shared server, whose sessions keep nothing, is made
-        once more by a new session when the old one is gone. ToolError for arguments it does not take.
+        Raises ToolUnavailable where the server is not to be had. ToolError for arguments it does not take,
+        and for a call that took too long or failed within a server that then answers others: arguments can
+        bring that about. A call to a shared server, whose sessions keep nothing, is made once more by a new
+        session when the old one is gone.
         """
         if self.server.shared:
             try:
@@ -83,12 +89,13 @@ class Connection:
         try:
             yield session
         except MCPError as error:
-            raise self._fault(session, error) from error
+            raise await self._fault(session, error) from error
         except TimeoutError as error:
             raise self._late(OPEN_SECONDS) from error
         except (ValidationError, RuntimeError) as error:
             # RuntimeError: what the client raises for an answer that its tool's own schema forbids.
-            raise ToolUnavailable(
+            kind = ToolError if await self._is_well(session) else ToolUnavailable
+            raise kind(
                 "system_error", f"The MCP server {self.server.name} broke its protocol: {_short(error)}."
             ) from error
         finally:
@@ -97,38 +104,73 @@ class Connection:
                 await session.close()
 
     async def _open_session(self) -> _Session:
+        before = self._not_opened
         async with self._opening:
             if self._closed:
                 raise ToolUnavailable("system_error", f"The MCP server {self.server.name} was closed.")
             if self._session is None:
-                self._session = await _Session.open(self.server, self._rules)
+                if self._not_opened is not before and self._not_opened is not None:
+                    # It was tried while we waited.
+                    raise self._not_opened.again()
+                try:
+                    self._session = await _Session.open(self.server, self._rules)
+                except _NotOpened as error:
+                    self._not_opened = error
+                    raise
             return self._session
 
-    def _fault(self, session: _Session, error: MCPError) -> ToolError:
+    async def _fault(self, session: _Session, error: MCPError) -> ToolError:
         """What to raise for an error of the protocol; a session that is no good any more is let go."""
         from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, INVALID_REQUEST, REQUEST_TIMEOUT
 
         name = self.server.name
         if error.code == INVALID_PARAMS:
             return ToolError("runtime_error", f"The MCP server {name} refused the call: {_short(error)}.")
-        if error.code == REQUEST_TIMEOUT:
-            if self.server.shared:  # it may hang for good; who is still waiting keeps the old session
-                self._let_go(session)
-            return self._late(self.server.timeout)
         # An address says by an invalid request that it does not know the session, as after its restart.
         if error.code == CONNECTION_CLOSED or (self.server.url and error.code == INVALID_REQUEST):
             self._let_go(session)
-            return _SessionLost(name, str(session.words) or _short(error))
-        return ToolUnavailable("system_error", f"The MCP server {name} failed: {_short(error)}.")
+            words = str(session.words) or _short(error)
+            if TOO_LONG in words:
+                return ToolError(
+                    "runtime_error", f"The MCP server {name} was ended: {words}", "Ask for less."
+                )
+            return _SessionLost(name, words)
+        is_well = await self._is_well(session)
+        if error.code == REQUEST_TIMEOUT:
+            return self._late(self.server.timeout, is_well)
+        kind = ToolError if is_well else ToolUnavailable
+        return kind("system_error", f"The MCP server {name} failed: {_short(error)}.")
 
-    def _late(self, seconds: float) -> ToolUnavailable:
-        return ToolUnavailable(
-            "timeout", f"The MCP server {self.server.name} gave no answer within {seconds:g} s."
-        )
+    def _late(self, seconds: float, is_well: bool = False) -> ToolError:
+        told = f"The MCP server {self.server.name} gave no answer within {seconds:g} s"
+        if is_well:
+            return ToolError("timeout", f"{told}, though it answers now.", "Ask for less at once.")
+        return ToolUnavailable("timeout", f"{told}.")
+
+    async def _is_well(self, session: _Session) -> bool:
+        """Whether the server answers, started anew if need be; what it was doing then was that call's doing.
+
+        One that answers nothing may hang for good: whoever still waits keeps the old session.
+        """
+        if await session.answers():
+            return True
+        self._let_go(session)
+        try:
+            return await (await self._open_session()).answers()
+        except ToolUnavailable:
+            return False
 
     def _let_go(self, session: _Session) -> None:
         if self._session is session:
             self._session = None
+
+
+class _NotOpened(ToolUnavailable):
+    """The server did not start or was not reached."""
+
+    def again(self) -> _NotOpened:
+        """The same for another who waited for it."""
+        return _NotOpened(self.error_type, self.message, self.remedy)
 
 
 class _SessionLost(ToolUnavailable):
@@ -172,6 +214,20 @@ class _Session:
             raise _not_opened(server, error, str(session.words)) from error
         return session
 
+    async def answers(self) -> bool:
+        """Whether it says at once what tools it has, be it in error."""
+        from mcp import MCPError
+        from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.client.list_tools(cache_mode="bypass")
+        except MCPError as error:
+            return error.code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT)
+        except TimeoutError:
+            return False
+        return True
+
     async def close(self) -> None:
         """End the session and its server; a cancellation meanwhile does not stop that."""
         self._over.set()
@@ -204,14 +260,14 @@ class _Session:
                 opened.set_exception(error)
 
 
-def _not_opened(server: McpServer, error: BaseException, words: str) -> PlatformError:
+def _not_opened(server: McpServer, error: BaseException, words: str) -> _NotOpened:
     cause = _leaf(error)
     if isinstance(cause, ConfigurationError):
-        return ToolUnavailable("system_error", cause.message, cause.remedy)
+        return _NotOpened("system_error", cause.message, cause.remedy)
     late = isinstance(cause, TimeoutError)
     reason = f"no answer within {OPEN_SECONDS:g} s" if late else _short(cause)
     said = f" It said last:\n{words}" if words else ""
-    return ToolUnavailable(
+    return _NotOpened(
         "network_error" if server.url else "system_error",
         f"The MCP server {server.name} could not be opened: {reason}.{said}",
         f"See `adp tools test {server.name}`.",
