@@ -37,8 +37,8 @@ class Workbench:
     """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
     `model` is the episode's view of the model, that of `services` where none is given. `unavailable` are the
-    tools that failed it by no doing of the agent's. Use it as an async context manager; leaving it closes
-    what was opened, also after a cancellation.
+    tools that failed it by no doing of the agent's, `failed_circuits` whose they are. Use it as an async
+    context manager; leaving it closes what was opened, also after a cancellation.
     """
 
     def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
@@ -46,6 +46,7 @@ class Workbench:
         self.services = services
         self.model = model or services.model
         self.unavailable: set[str] = set()
+        self.failed_circuits: set[str] = set()
         self._session_stack = AsyncExitStack()
         self._page_stack = AsyncExitStack()
         self._kept_stack = AsyncExitStack()
@@ -186,6 +187,11 @@ class Tool:
     permission: Permission = "user"
     timeout: float = 0.0
     circuit: str = ""
+
+    @property
+    def circuit_name(self) -> str:
+        """By which its breaker is found."""
+        return self.circuit or self.name
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""

@@ -97,6 +97,15 @@ async def test_a_tool_whose_calls_fail_is_cut_off_for_all_episodes_and_tried_aga
     assert await call_tool(tool(fails), Workbench(code_task(), services), {}) == "it rains"
 
 
+async def test_one_episode_cannot_take_a_tool_from_all_others() -> None:
+    shared = Services(None, None, None)  # type: ignore[arg-type]
+    bench = Workbench(code_task(), shared)
+    for _ in range(20):
+        with pytest.raises(ToolUnavailable, match="station"):
+            await call_tool(tool(down), bench, {})
+    assert await call_tool(tool(answers), Workbench(code_task(), shared), {}) == "it rains {}"
+
+
 async def test_mistakes_of_agents_cut_nothing_off() -> None:
     async def refuses(bench: Workbench) -> str:
         raise ToolError("runtime_error", "There is no such city.")
