@@ -176,7 +176,8 @@ class Tool:
     ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
     for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
     `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
-    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
+    as the episode), not counting what it waits for where it `keeps_time` itself. Tools of one `circuit`, else
+    each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Tool:
     function: ToolFunction
     permission: Permission = "user"
     timeout: float = 0.0
+    keeps_time: bool = False
     circuit: str = ""
 
     @property

@@ -36,8 +36,9 @@ async def call_tool(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> 
 
 
 async def _in_time(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> str:
+    limit = None if tool.keeps_time else tool.timeout or None
     try:
-        async with asyncio.timeout(tool.timeout or None) as deadline:
+        async with asyncio.timeout(limit) as deadline:
             return await tool.function(bench, **arguments)
     except TimeoutError as error:
         if not deadline.expired():

@@ -44,7 +44,7 @@ def adp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     registered = adp("tools", "register", "unruly", "--as", "admin", "--", PYTHON, PROGRAM)
     assert registered.code == 0, registered.said
-    assert "Registered unruly (MCP, a session an episode), which has 8 tools" in registered.output
+    assert "Registered unruly (MCP, a session an episode), which has 9 tools" in registered.output
 
     rows = {row["name"]: row for row in json.loads(adp("tools", "list", "--json").output)}
     assert rows["unruly"]["type"] == "MCP"
