@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -12,15 +11,16 @@ import msgspec
 from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory, Verifier
 from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
+from runtimes.grading.clock import limited
 from runtimes.services import Services
 from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
 GRADING_SECONDS = 300.0
-"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure.
+"""A grader that works longer than this is stuck; its verdict is then an infrastructure failure.
 
-What an agent can make it wait for has to end before, with a reward of 0.
+It is a reward of 0 where it was running what the agent wrote.
 """
 
 
@@ -95,13 +95,18 @@ async def _verified(
         reason = f"the episode did not come to its end: {trajectory.error_message}"
         return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
     try:
-        async with asyncio.timeout(GRADING_SECONDS):
+        async with limited(GRADING_SECONDS) as clock:
             return trajectory.graded(await grade(verifier, trajectory, services, world))
     except VerifierFault as error:
         return msgspec.structs.replace(
             trajectory.graded(None), verifier=verifier.kind, grade_reason=str(error)
         )
     except TimeoutError as error:
+        if not clock.deadline.expired():
+            raise
+        if clock.in_agents_code:
+            reason = f"what was submitted took longer than {GRADING_SECONDS:g} s in all"
+            return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
         raise InfrastructureError(
             "timeout", f"The grader ({verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
         ) from error

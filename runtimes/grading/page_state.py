@@ -13,6 +13,7 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InfrastructureError, InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
+from runtimes.grading.clock import uncounted
 from runtimes.grading.killable import Unchecked, search
 from runtimes.grading.page_reading import Unreadable, by_locator, by_script, open_page
 from runtimes.grading.urls import normalised, same_url
@@ -108,7 +109,8 @@ class PageState(VerifierKind[PageStateSpec]):
                     opening = services.browsers.grading_page(
                         world.storage_state, allowed_domains=world.allowed_domains
                     )
-                    fresh = await stack.enter_async_context(opening)
+                    with uncounted():
+                        fresh = await stack.enter_async_context(opening)
                     fresh.on("crash", lambda page: crashed.append(page))
                 try:
                     reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Trajectory
 from runtimes.errors import ToolError, VerifierFault
 from runtimes.grading.base import VerifierKind
+from runtimes.grading.clock import uncounted
 from runtimes.llm.base import Account, ChatModel
 from runtimes.llm.structured import NotAnswered, ask
 from runtimes.services import Services
@@ -86,7 +87,8 @@ async def _ask(judge: ChatModel, spec: RubricSpec, task: str, answer: str) -> li
     """The judge's findings. Raises NotAnswered, ToolError."""
     # As JSON, no answer can reach beyond its place, and what was asked before is found in the cache.
     facts = {"criteria": spec.criteria, "task": task, "answer": answer}
-    found = await ask(judge, _findings(len(spec.criteria)), _INSTRUCTION, facts)
+    with uncounted():
+        found = await ask(judge, _findings(len(spec.criteria)), _INSTRUCTION, facts)
     criteria: list[Finding] = msgspec.structs.asdict(found)["criteria"]
     return criteria
 
