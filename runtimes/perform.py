@@ -17,6 +17,9 @@ from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
+REDACTED_ANSWER = "redacted_answer"
+"""The key of a trajectory's metadata that says that its verdict saw more of the answer than is kept of it."""
+
 GRADING_SECONDS = 300.0
 """A grader that works longer than this is stuck; its verdict is then an infrastructure failure.
 
@@ -50,14 +53,14 @@ async def perform(
             verified = await graded(task.verifier, trajectory, services, world)
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return redactor.json(verified)
+            told = redactor.json(verified)
+            if told.final_result != verified.final_result:
+                told.metadata = {**told.metadata, REDACTED_ANSWER: True}
+            return told
     except (ModelRefused, BudgetSpent):
         raise
-    except InfrastructureError as error:
-        fault = error
     except Exception as error:
-        log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
-        fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
+        fault = fault_of(error, trajectory)
     failed = msgspec.structs.replace(
         trajectory,
         outcome="infrastructure_error",
@@ -66,6 +69,14 @@ async def perform(
         error_message=str(fault),
     )
     return redactor.json(failed)
+
+
+def fault_of(error: Exception, trajectory: Trajectory) -> InfrastructureError:
+    """What went wrong with a trajectory, as ours to mend; what nobody foresaw is logged."""
+    if isinstance(error, InfrastructureError):
+        return error
+    log.error("%s sample %d: a fault of the platform", trajectory.task_id, trajectory.sample, exc_info=error)
+    return InfrastructureError("system_error", f"{type(error).__name__}: {error}")
 
 
 async def graded(
