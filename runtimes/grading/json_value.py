@@ -11,8 +11,9 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
 from runtimes.grading.killable import Unchecked, schema_fault
-from runtimes.grading.values import same_json, shallow, strict_json
+from runtimes.grading.values import same_json, strict_json
 from runtimes.services import Services
+from runtimes.text import shallow
 from runtimes.world import World
 
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
