@@ -174,6 +174,7 @@ CHEATS = [
         '{"$schema": {}, "required": []}',
         lambda a: "required" in a,
     ),
+    Cheat("swells when it is read", "numeric", NUMBER, "42" + "\ufdfa" * 900_000),
     Cheat("no JSON at all", "json", {"schema": {}}, "All fields are valid."),
 ]
 
@@ -204,7 +205,8 @@ async def test_the_cheat_would_work_on_a_naive_reader(cheat: Cheat) -> None:
         ("numeric", NUMBER, "6 * 7\n42"),
         ("numeric", NUMBER, "42 or 42.0"),
         ("numeric", {"expected": 1000, "relative_tolerance": 0.01}, "About 1,009."),
-        ("exact", {"expected": "Paris"}, " paris "),
+        ("exact", {"expected": "Paris"}, " paris " + " " * 10_000),
+        ("exact", {"expected": "\u1fb7"}, "\u03b1\u0342\u0345"),
         ("symbolic", PRODUCT, "The answer is $\\boxed{1{,}591}$."),
         ("symbolic", PRODUCT, "x = 1591"),
         ("symbolic", {"expected": "1/2"}, "0.5"),
