@@ -96,6 +96,20 @@ PASSING = {
         "import numpy as np\ndef squares(a): return np.square(a)",
         {"tests": "import numpy as np\nnp.testing.assert_array_equal(squares(np.arange(3)), [0, 1, 4])"},
     ),
+    "no numbers where none are due": (
+        "def evens(items): return [x for x in items if x % 2 == 0]",
+        {
+            "tests": "import numpy as np\nassert np.allclose(evens([1]), [])\n"
+            "assert np.allclose(evens([2]), 2)"
+        },
+    ),
+    "errors of one name and other kinds": (
+        "def f(x):\n    kind = KeyError if x else ValueError\n    raise type('Wrong', (kind,), {})(x)",
+        {
+            "tests": "import pytest\ndef test_f():\n    with pytest.raises(KeyError): f(1)\n"
+            "    with pytest.raises(ValueError): f(0)"
+        },
+    ),
     "changed arguments": (
         "def order(items, seen):\n    items.sort()\n    seen['n'] = len(items)",
         {
@@ -195,6 +209,19 @@ FAILING = {
     "what the tests imported is not replaced": (
         "def isclose(*_): return True\ndef area(r): return 0",
         "from math import isclose\nfrom solution import *\nassert isclose(area(2), 12.566)",
+    ),
+    "no numbers are close to one": (
+        "def mean(x): return []",
+        "import numpy as np\nassert np.allclose(mean([1, 3]), [2.0])",
+    ),
+    "nor close to it one by one": (
+        "import numpy as np\ndef mean(x): return np.array([])",
+        "from numpy import isclose\nassert isclose(mean([1, 3]), 2.0).all()",
+    ),
+    "an array has the shape of its members": (
+        "class Fake:\n    dtype, shape = '(3,)f8', (1,)\n    def tolist(self): return [1.0]\n"
+        "Fake.__module__ = 'numpy'\ndef ones(): return Fake()",
+        "import numpy as np\nassert np.array_equal(ones(), np.ones((1, 3)))",
     ),
     "an object where data is due": (LYING, "assert total(3)"),
     "a builtin of the submission's is not used": (
