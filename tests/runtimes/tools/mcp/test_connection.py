@@ -249,6 +249,17 @@ async def test_a_program_that_is_no_longer_allowed_is_not_started() -> None:
             await call(bench, "count")
 
 
+async def test_a_server_that_cannot_even_be_guarded_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("runtimes.tools.mcp.transports.GUARD", tmp_path / "gone.py")
+    async with toolbox(unruly()) as box, workbench(box) as bench:
+        with pytest.raises(ToolUnavailable, match="could not be opened"):
+            await call(bench, "count")
+    assert os.listdir(tmp_path) == []
+
+
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
