@@ -11,12 +11,11 @@ import re
 from typing import Any
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from runtimes.contracts import Message
 from runtimes.errors import ToolError
 from runtimes.text import shallow
+from runtimes.tools.arguments import schema_fault
 from runtimes.tools.base import Tool
 
 MAX_ARGUMENT_CHARACTERS = 1 << 18
@@ -96,7 +95,7 @@ def parse_arguments(tool: Tool, raw: Any) -> dict[str, Any]:
         raise ToolError(
             "runtime_error", f"The arguments of {tool.name} cannot be used: {error}.", "Send flatter ones."
         ) from error
-    fault = best_match(Draft202012Validator(tool.parameters).iter_errors(arguments))
+    fault = schema_fault(tool.parameters, arguments)
     if fault is not None:
         place = fault.json_path.removeprefix("$").removeprefix(".")
         raise ToolError(
