@@ -22,6 +22,7 @@ from runtimes.grading.jails import MOST_RESULT_BYTES, check_limits, jailed, with
 from runtimes.grading.python_text import modules_used, names_used, only_builtins, plain_call
 from runtimes.grading.values import same_json
 from runtimes.services import Services
+from runtimes.text import shallow
 from runtimes.world import World
 from sandbox import Limits
 
@@ -186,7 +187,7 @@ async def _values(
             data = await session.read(RESULTS)
         if len(data) > MOST_RESULT_BYTES:
             raise NoVerdict(f"the submitted code gave more than {MOST_RESULT_BYTES >> 20} MiB")
-        values = json.loads(data)
+        values = shallow(json.loads(data))
     except (OSError, ValueError, RecursionError) as error:
         raise NoVerdict(f"the submitted code left no readable results: {error}") from error
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):

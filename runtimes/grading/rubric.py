@@ -18,6 +18,7 @@ from runtimes.grading.clock import uncounted
 from runtimes.llm.base import Account, ChatModel
 from runtimes.llm.structured import NotAnswered, ask
 from runtimes.services import Services
+from runtimes.text import well_formed
 from runtimes.world import World
 
 MOST_SHOWN = 50_000
@@ -57,7 +58,7 @@ class Rubric(VerifierKind[RubricSpec]):
     async def grade(
         self, spec: RubricSpec, trajectory: Trajectory, services: Services, world: World
     ) -> tuple[float, str]:
-        answer = "" if trajectory.final_result is None else str(trajectory.final_result)
+        answer = "" if trajectory.final_result is None else well_formed(str(trajectory.final_result))
         if not answer.strip():
             return 0.0, "there is no answer to judge"
         if len(answer) > MOST_SHOWN:

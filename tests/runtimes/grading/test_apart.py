@@ -236,6 +236,7 @@ FAILING = {
         "def order(items):\n    items.clear()\n    return items",
         "items = [3, 1]\nassert order(items) == sorted(items)",
     ),
+    "what fails in words that are no Unicode": ("raise ValueError('\\ud800')", "assert total() == 3"),
     "what is missing": ("x = 1", "assert total() == 3"),
     "what does not import": ("import nothing_like_it", "assert total() == 3"),
     "a flood of questions": (
@@ -261,6 +262,13 @@ async def test_these_do_not_pass(graded: Grader, name: str, monkeypatch: pytest.
     verdict = await graded("python_tests", spec, code)
     assert verdict.reward == 0.0
     assert verdict.reason
+
+
+@pytest.mark.parametrize("value", ["'\\ud800'", "float('nan')"])
+async def test_a_value_that_strict_readers_of_json_refuse_is_a_wrong_one(graded: Grader, value: str) -> None:
+    spec = {"cases": [{"call": "total() if True else 3", "expected": 3}]}
+    verdict = await graded("python_tests", spec, f"def total(): return {value}")
+    assert (verdict.reward, "wrong value" in verdict.reason) == (0.0, True)
 
 
 async def test_nothing_of_the_tests_is_in_the_sandbox_of_the_code(graded: Grader) -> None:
