@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator, SchemaError
 
 from runtimes.errors import ConfigurationError, ToolError
 from runtimes.tools.base import Tool, ToolFunction, Workbench
-from runtimes.tools.mcp.connection import ANSWER_SECONDS, OPEN_SECONDS, Connection
+from runtimes.tools.mcp.connection import Connection
 from runtimes.tools.mcp.results import observation
 from runtimes.tools.mcp.servers import McpRules, McpServer, McpTool
+from runtimes.tools.mcp.session import ANSWER_SECONDS, OPEN_SECONDS
 
 if TYPE_CHECKING:
     import mcp.types

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.errors import ConfigurationError, ToolError, ToolUnavailable
-from runtimes.tools.mcp import connection
+from runtimes.tools.mcp import connection, session
 from runtimes.tools.mcp.servers import McpRules
 from runtimes.tools.mcp.tools import listed
 from tests.llm_server.process import ROOT
@@ -92,7 +92,7 @@ async def test_a_call_to_a_shared_server_that_died_meanwhile_is_made_again() -> 
 async def test_a_call_that_hangs_its_server_is_that_calls_doing_and_the_server_is_replaced(
     shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 1.0)
     async with toolbox(unruly(shared=shared, timeout=1.0)) as box, workbench(box) as bench:
         hung = pid_in(await call(bench, "whoami"))
         with pytest.raises(ToolError, match="no answer within 1 s, though it answers now") as late:
@@ -106,7 +106,7 @@ async def test_a_call_that_hangs_its_server_is_that_calls_doing_and_the_server_i
 async def test_a_server_that_hangs_and_cannot_be_had_again_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0.5)
     once = unruly(timeout=0.5, env={"UNRULY_ONCE": str(tmp_path / "started")})
     async with toolbox(once) as box, workbench(box) as bench:
         with pytest.raises(ToolUnavailable, match=r"no answer within 0\.5 s"):
