@@ -80,10 +80,10 @@ class Journal:
         with self.database.read() as connection:
             return acceptance(connection, round)
 
-    def settle(self, round: str) -> int:
-        """Accept what is surplus though a place is free, oldest first; gives how many.
+    def settle(self, round: str) -> list[str]:
+        """Accept what is surplus though a place is free, oldest first; gives the round of each.
 
-        Places come free when a verdict is taken back or the target is raised.
+        It may be another one of the chain. Places come free when a verdict is taken back or the target is raised.
         """
         with self.database.begin() as connection:
             found = promotable(connection, round)
@@ -97,7 +97,7 @@ class Journal:
                     journal.c.round == name, journal.c.task_id == task_id, journal.c.sample == sample
                 )
                 connection.execute(query.values(surplus=False, document=zlib.compress(document, 1)))
-        return len(found)
+        return [name for name, *_ in found]
 
     def replace_verdict(self, old: Trajectory, new: Trajectory) -> bool:
         """Put `new`, the same episode with another verdict, in the place of `old`.

@@ -22,7 +22,8 @@ from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
 from runtimes.registry import task_types
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey("training_dataset"))
+DATASET = "training_dataset"
+LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey(DATASET))
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
 
 
 def refresh_round(platform: Platform, name: str) -> Ran:
-    """Make the trajectory assets and the dataset of a round anew from the journal."""
-    again = [dg.AssetKey(asset) for asset in (*map(asset_name, task_types()), "training_dataset")]
-    return _execute(platform, ROUND_JOB, name, QUIET, again)
+    """Make the trajectory assets and the dataset of a round anew from the journal; no episode is run."""
+    trajectories = [asset_name(kind) for kind in task_types()]
+    config = {"ops": {asset: {"config": {"run": False}} for asset in trajectories}}
+    again = [dg.AssetKey(asset) for asset in (*trajectories, DATASET)]
+    return _execute(platform, ROUND_JOB, name, {**config, **QUIET}, again)
 
 
 def refresh_dead_letters(platform: Platform) -> None:
@@ -188,6 +191,11 @@ def newest_round(platform: Platform, sources: set[str]) -> Round | None:
 def completed(platform: Platform) -> set[str]:
     """The rounds that went through every stage, which a budget may have kept from running all."""
     return set.intersection(*(platform.instance.get_materialized_partitions(key) for key in LAST_ASSETS))
+
+
+def with_dataset(platform: Platform) -> set[str]:
+    """The rounds that have a dataset, whatever else of them is missing."""
+    return platform.instance.get_materialized_partitions(dg.AssetKey(DATASET))
 
 
 def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:

@@ -148,13 +148,13 @@ def test_a_verdict_taken_back_frees_a_place_for_the_oldest_surplus(journal: Jour
     if newer != "r":
         journal.write(solved("c", round=newer))
     assert marked(journal) == {False: {"a", "b"}, True: {"c", "d"}}
-    assert journal.settle("r") == 0
+    assert journal.settle("r") == []
 
     journal.write(solved("a", outcome="unsolved", success=False))
 
-    assert journal.settle("r") == 1
+    assert journal.settle("r") == ["r"]
     assert marked(journal) == {False: {"b", "c"}, True: {"d"}}
-    assert journal.settle("r") == 0
+    assert journal.settle("r") == []
     file = trajectory_from_json((journal.trajectories / "c.json").read_bytes())
     assert (file.round, file.surplus) == (newer, False)
 
