@@ -28,8 +28,8 @@ async def ask_all(
     raised. Whoever asks the same again has what was answered from the response cache, and asks for the rest.
 
     Raises at once, and cancels what is in flight, where no other question could do better: ModelRefused,
-    BudgetSpent, and ModelUnavailable where outages follow one another. Raises the server's rejection when it left
-    every question unanswered.
+    BudgetSpent, and ModelUnavailable where outages follow one another. Raises the server's rejection when it
+    left every question unanswered.
     """
     asked = _Asked(questions, answer, at_once)
     for _ in range(2):

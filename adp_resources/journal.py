@@ -83,7 +83,8 @@ class Journal:
     def settle(self, round: str) -> list[str]:
         """Accept what is surplus though a place is free, oldest first; gives the round of each.
 
-        It may be another one of the chain. Places come free when a verdict is taken back or the target is raised.
+        It may be another one of the chain. Places come free when a verdict is taken back or the target is
+        raised.
         """
         with self.database.begin() as connection:
             found = promotable(connection, round)
