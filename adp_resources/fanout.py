@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -44,7 +44,7 @@ class LocalFanOut:
 
         No more is wanted when the round's chain has as many solved trajectories as it is to have, or a budget
         is spent: then no episode is begun any more, those in flight come to their end, and what is given is
-        why, empty but for a budget.
+        why, empty but for a budget. A user's budget ends that user's tasks alone.
 
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
         or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
@@ -66,14 +66,15 @@ class LocalFanOut:
                 await crew.work_off()
             finally:
                 await runtime.cleanup()
-        return crew.spent
+        return crew.why_stopped
 
 
 @dataclass
 class _Crew:
-    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent.
+    """The episodes of one run: what is left to begin, how the last ones ended, and which budgets are spent.
 
-    `several` are the tasks with more than one sample in the round.
+    `spent` says by whose limit, None for the round's, what the limit said. `several` are the tasks with more
+    than one sample in the round.
     """
 
     engine: LocalFanOut
@@ -83,7 +84,7 @@ class _Crew:
     queue: deque[Work]
     several: set[str]
     has_target: bool
-    spent: str = ""
+    spent: dict[str | None, str] = field(default_factory=dict)
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
 
     async def work_off(self) -> None:
@@ -92,17 +93,30 @@ class _Crew:
             async with asyncio.TaskGroup() as group:
                 while True:
                     room = await self._wanted() - len(running)
-                    for _ in range(min(room, len(self.queue))):
-                        running.add(group.create_task(self._episode(*self.queue.popleft())))
+                    for task, sample in self._next(room):
+                        running.add(group.create_task(self._episode(task, sample)))
                     if not running:
                         return
                     _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
 
+    @property
+    def why_stopped(self) -> str:
+        """What the first limit said that kept work from being done; empty where none did."""
+        return next(iter(self.spent.values()), "")
+
+    def _next(self, room: int) -> Iterator[Work]:
+        """As much work as there is room for, without that of users who have spent their budget."""
+        while room > 0 and self.queue:
+            task, sample = self.queue.popleft()
+            if task.user not in self.spent:
+                room -= 1
+                yield task, sample
+
     async def _wanted(self) -> int:
         """How many episodes are to be in flight; no more than it should take to reach a target."""
-        if self.spent:
+        if None in self.spent:
             return 0
         if not self.has_target:
             return self.engine.episodes
@@ -114,7 +128,7 @@ class _Crew:
         try:
             trajectory = await self._until_settled(task, sample, failed)
         except BudgetSpent as error:
-            self.spent = self.spent or str(error)
+            self.spent.setdefault(error.user, str(error))
             trajectory = self._given_up(task, sample, str(error))
         await asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed)
         await self._judge(trajectory)

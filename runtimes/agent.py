@@ -69,7 +69,7 @@ class Episode:
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
         """Work until the task is complete, or out of steps or time, or the platform fails.
 
-        Raises ModelRefused and BudgetSpent: no other episode could go better.
+        Raises ModelRefused and BudgetSpent: no further try could go better.
         """
         trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=time.time())
         clock = time.monotonic()

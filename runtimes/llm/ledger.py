@@ -102,7 +102,8 @@ class UsageStore(Protocol):
 class _Scope:
     """One round or one user's day: its limits, and what counts against them.
 
-    `written` is what the store said last, `unwritten` what this process has counted since.
+    `written` is what the store said last, `unwritten` what this process has counted since. `user` is whose
+    day it is, None for a round.
     """
 
     name: str
@@ -110,6 +111,7 @@ class _Scope:
     most_usd: float | None
     read: Callable[[], Spent]
     tokens_variable: str
+    user: str | None = None
     written: Spent = field(default_factory=Spent)
     unwritten: Spent = field(default_factory=Spent)
     reserved: Spent = field(default_factory=Spent)
@@ -199,6 +201,7 @@ class Ledger:
                     raise BudgetSpent(
                         f"{scope.name} stops: {why}; the next call is expected to take {expected.tokens:,}.",
                         "Raise the limit and run again: finished work is kept.",
+                        user=scope.user,
                     )
             if not any(scope.why_not(scope.reserved + expected) for scope in scopes):
                 break
@@ -259,6 +262,7 @@ class Ledger:
                 None,
                 lambda: store.spent(user=account.user, since=midnight),
                 USER_VARIABLE,
+                account.user,
             )
 
     async def _read(self, scope: _Scope) -> None:

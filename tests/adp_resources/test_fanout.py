@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import Counter
 
+import msgspec
 import pytest
 
 from adp_resources.cancellation import RoundCancelled
@@ -150,6 +151,24 @@ def test_a_spent_budget_lets_nothing_begin_and_gives_up_what_asks_for_more(journ
 
     assert set(outcomes(journal).values()) == {"solved"}
     assert journal.why_stopped("r") == ""
+
+
+def test_a_users_spent_budget_ends_that_users_tasks_and_no_others(journal: Journal) -> None:
+    owner = {f"t-{n:02}": "bob" if n % 2 else "ada" for n in range(40)}
+
+    def act(task: str, attempt: int) -> None:
+        if owner[task] == "ada":
+            raise BudgetSpent("User ada stops: 5 of 5 tokens are spent.", user="ada")
+
+    owned = [
+        (msgspec.structs.replace(task, metadata={"user_id": owner[task.task_id]}), sample)
+        for task, sample in many(40)
+    ]
+    why = Scene(act).engine(journal, episodes=3).run("r", "reasoning", owned, never)
+    assert why == "User ada stops: 5 of 5 tokens are spent."
+    assert {task for task, _ in journal.finished("r", "reasoning")} == {t for t in owner if owner[t] == "bob"}
+    assert 1 <= Counter(outcomes(journal).values())["cancelled"] <= 3, "the rest was not begun"
+    assert journal.why_stopped("r") == why
 
 
 def hanging_after(count: int) -> tuple[Scene, threading.Event]:

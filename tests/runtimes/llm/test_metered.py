@@ -258,6 +258,7 @@ async def test_a_round_s_tokens_end_at_its_limit(usage: UsageTable) -> None:
     assert "1,000 of 1,010 tokens" in spent.value.message
     assert "ROUND_TOKEN_LIMIT" in spent.value.message
     assert "run again" in spent.value.remedy
+    assert spent.value.user is None
     await ask(metering.model_for(model, Account(round="another", task_id="t")))
 
 
@@ -285,8 +286,9 @@ async def test_a_user_s_day_ends_at_its_limit_and_the_next_begins_anew(usage: Us
     brief = Sampling(max_tokens=10)
     await ask(metering.model_for(Counting(), ada), sampling=brief)
     await ask(metering.model_for(Counting(), ada), sampling=brief)
-    with pytest.raises(BudgetSpent, match=r"User ada on 2027-01-15 .*USER_TOKEN_LIMIT"):
+    with pytest.raises(BudgetSpent, match=r"User ada on 2027-01-15 .*USER_TOKEN_LIMIT") as spent:
         await ask(metering.model_for(Counting(), ada), "x" * 300)
+    assert spent.value.user == "ada"
     await ask(metering.model_for(Counting(), bob), sampling=brief)
     now[0] += 86_400
     await ask(metering.model_for(Counting(), ada), sampling=brief)
