@@ -50,16 +50,21 @@ def _no_loss(new: Any) -> sa.ColumnElement[bool]:
 
 
 class Journal:
-    """The record of what was executed. A row is written once its episode is over and never lost after."""
+    """The record of what was executed. A row is written once its episode is over and never lost after.
 
-    def __init__(self, database: Database, trajectories: Path) -> None:
+    `judged` says whether what rests on a judge's word alone counts towards a target of solved trajectories.
+    """
+
+    def __init__(self, database: Database, trajectories: Path, *, judged: bool = False) -> None:
         self.database = database
         self.trajectories = trajectories
+        self.judged = judged
 
     def write(self, trajectory: Trajectory, *, failed: Sequence[Try] = ()) -> None:
         """Keep one trajectory; a repeated write of the same key replaces it.
 
-        What was solved beyond the target of its chain of rounds is marked surplus. A failure of ours becomes
+        What was solved beyond the target of its chain of rounds, or does not count, is marked surplus. A
+        failure of ours becomes
         a dead letter with the tries that `failed`, a result clears it.
         """
         if trajectory.outcome != "solved" or self.acceptance(trajectory.round) is None:
@@ -70,7 +75,8 @@ class Journal:
                 self._record(connection, unbounded, document, failed)
             return
         with self.database.begin() as connection:
-            placed = msgspec.structs.replace(trajectory, surplus=not has_place(connection, trajectory))
+            surplus = not has_place(connection, trajectory, judged=self.judged)
+            placed = msgspec.structs.replace(trajectory, surplus=surplus)
             document = trajectory_to_json(placed)
             self._mirror(placed, document)
             self._record(connection, placed, document, failed)
@@ -78,7 +84,7 @@ class Journal:
     def acceptance(self, round: str) -> Acceptance | None:
         """How far the round's chain is from its target; None where it has none."""
         with self.database.read() as connection:
-            return acceptance(connection, round)
+            return acceptance(connection, round, judged=self.judged)
 
     def settle(self, round: str) -> list[str]:
         """Accept what is surplus though a place is free, oldest first; gives the round of each.
@@ -87,7 +93,7 @@ class Journal:
         raised.
         """
         with self.database.begin() as connection:
-            found = promotable(connection, round)
+            found = promotable(connection, round, judged=self.judged)
             for name, task_id, sample, packed in found:
                 accepted = trajectory_from_json(zlib.decompress(packed))
                 accepted.surplus = False
@@ -113,12 +119,18 @@ class Journal:
             found = connection.execute(sa.select(journal.c.document).where(where)).scalar()
             if found is None or trajectory_from_json(zlib.decompress(found)) != old:
                 return False
-            surplus = new.success and (old.surplus or not (old.success or has_place(connection, new)))
+            has_its_place = old.success or has_place(connection, new, judged=self.judged)
+            surplus = new.success and (old.surplus or not has_its_place)
             placed = msgspec.structs.replace(new, surplus=surplus)
             document = trajectory_to_json(placed)
             if self._mirrors(placed):
                 self._mirror(placed, document)
-            values = {"outcome": placed.outcome, "reward": placed.reward, "surplus": surplus}
+            values = {
+                "outcome": placed.outcome,
+                "reward": placed.reward,
+                "surplus": surplus,
+                "withheld": placed.withheld,
+            }
             packed = zlib.compress(document, 1)
             connection.execute(sa.update(journal).where(where).values(**values, document=packed))
         return True
@@ -208,7 +220,7 @@ class Journal:
             journal.c.round == round, journal.c.outcome == "cancelled"
         )
         with self.database.read() as connection:
-            state = acceptance(connection, round)
+            state = acceptance(connection, round, judged=self.judged)
             if state and not state.missing:
                 return ""
             return connection.execute(query.order_by(journal.c.ended_at.desc()).limit(1)).scalar() or ""
@@ -251,6 +263,7 @@ class Journal:
             "attempts": len(failed) if spoiled and failed else len(failed) + 1,
             "document": zlib.compress(document, 1),
             "surplus": trajectory.surplus,
+            "withheld": trajectory.withheld,
         }
         written = upsert(connection, journal, [row], replace_if=_no_loss)
         if trajectory.finished:

@@ -56,7 +56,8 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._database
 
     def journal(self) -> Journal:
-        return Journal(self.get(), self.settings.get().output / "trajectories")
+        settings = self.settings.get()
+        return Journal(self.get(), settings.output / "trajectories", judged=settings.release_judged)
 
     def task_stats(self) -> TaskStats:
         return TaskStats(self.get())

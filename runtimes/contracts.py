@@ -23,6 +23,7 @@ from runtimes.world import World
 
 ActionType = Literal["code_execution", "browser_action", "tool_call"]
 Outcome = Literal["solved", "unsolved", "unverified", "infrastructure_error", "cancelled"]
+Withheld = Literal["judged", "refs_moved"]
 Message = dict[str, Any]
 """One chat-completions message, kept exactly as it was sent or received."""
 
@@ -245,6 +246,16 @@ class Trajectory(Struct, kw_only=True):
     def finished(self) -> bool:
         """Whether the task had its fair try; our own failures and cancellations are to be repeated."""
         return self.outcome in {"solved", "unsolved", "unverified"}
+
+    @property
+    def withheld(self) -> Withheld | None:
+        """Why datasets leave it out, solved as it may be; `judged` only where they are not told to take such.
+
+        Where an earlier solution was done again and refs had moved, its calls name refs of other pages.
+        """
+        if self.metadata.get("refs_moved"):
+            return "refs_moved"
+        return "judged" if self.judged else None
 
     def messages(self) -> list[Message]:
         """The conversation in order, as chat completions have it, with observations whole.

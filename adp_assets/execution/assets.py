@@ -132,8 +132,14 @@ def _limits(acceptance: Acceptance | None, stopped: str) -> dict[str, dg.Metadat
     """What was asked for and what was not run because of it, where there is such."""
     found: dict[str, dg.MetadataValue] = {}
     if acceptance:
-        counts = {"asked": acceptance.target, "accepted": acceptance.accepted, "surplus": acceptance.surplus}
-        found["accept"] = dg.MetadataValue.json(counts)
+        found["accept"] = dg.MetadataValue.json(
+            {
+                "asked": acceptance.target,
+                "accepted": acceptance.accepted,
+                "surplus": acceptance.surplus,
+                "withheld": acceptance.withheld,
+            }
+        )
     if stopped:
         found["stopped"] = dg.MetadataValue.text(stopped)
     return found

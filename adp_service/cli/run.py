@@ -129,6 +129,11 @@ def _end(ran: list[Ran], short: Acceptance | None) -> None:
         raise typer.Exit(INTERRUPTED if all(each.cancelled for each in broken) else 1)
     if short:
         note(f"{short.accepted} of {short.target} were accepted: run again, with more tasks or more budget.")
+    if short and short.withheld:
+        note(
+            f"{short.withheld} more were solved that no dataset takes: a judge alone passed them "
+            "(RELEASE_JUDGED), or they repeat an earlier solution on other pages."
+        )
     if short or any(each.stopped for each in ran):
         raise typer.Exit(NOT_ALL)
 
