@@ -18,7 +18,7 @@ from adp_resources.acceptance import Acceptance, acceptance, has_place, promotab
 from adp_resources.database import Database, upsert
 from adp_resources.dead_letters import Try, bury, clear
 from adp_resources.files import write_atomically
-from adp_resources.tables import journal
+from adp_resources.tables import dead_letters, journal
 from runtimes.contracts import Outcome, Trajectory, trajectory_from_json, trajectory_to_json
 from runtimes.errors import ErrorType
 
@@ -214,10 +214,16 @@ class Journal:
         """Which spent budget kept a round from being run to its end; empty where none did.
 
         Such a round has episodes that were given up, is short of its target where it has one, and can be gone
-        on with when there is more to spend.
+        on with when there is more to spend. An episode that a dead letter holds back is none of these.
         """
+        held = sa.exists().where(
+            dead_letters.c.round == journal.c.round,
+            dead_letters.c.task_id == journal.c.task_id,
+            dead_letters.c.sample == journal.c.sample,
+            dead_letters.c.state != "retry",
+        )
         query = sa.select(journal.c.error_message).where(
-            journal.c.round == round, journal.c.outcome == "cancelled"
+            journal.c.round == round, journal.c.outcome == "cancelled", sa.not_(held)
         )
         with self.database.read() as connection:
             state = acceptance(connection, round, judged=self.judged)
