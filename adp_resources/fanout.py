@@ -86,6 +86,7 @@ class _Crew:
     has_target: bool
     spent: dict[str | None, str] = field(default_factory=dict)
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
+    writes: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def work_off(self) -> None:
         running: set[asyncio.Task[None]] = set()
@@ -100,6 +101,12 @@ class _Crew:
                     _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
+        finally:
+            await asyncio.gather(*self.writes, return_exceptions=True)
+            if self._is_dead():
+                # None of these is to blame: they are work of the round as before.
+                letters = DeadLetters(self.engine.journal.database)
+                await asyncio.to_thread(letters.put_back, self.failures_in_a_row, "the round, which stopped")
 
     @property
     def why_stopped(self) -> str:
@@ -130,8 +137,30 @@ class _Crew:
         except BudgetSpent as error:
             self.spent.setdefault(error.user, str(error))
             trajectory = self._given_up(task, sample, str(error))
-        await asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed)
-        await self._judge(trajectory)
+        failure = trajectory.outcome == "infrastructure_error"
+        if failure:
+            self.failures_in_a_row.append((self.round, task.task_id, sample))
+        elif trajectory.finished:
+            self.failures_in_a_row.clear()
+        await self._keep(trajectory, failed)
+        if failure and self._is_dead():
+            raise InfrastructureError(
+                trajectory.error_type or "system_error",
+                f"Stopped after {len(self.failures_in_a_row)} infrastructure failures in a row; the last, in "
+                f"task {trajectory.task_id}: {trajectory.error_message}",
+                "Mend the cause and run again: finished work is kept.",
+            )
+
+    async def _keep(self, trajectory: Trajectory, failed: list[Try]) -> None:
+        """Journal it. A write that was begun goes on to its end, though this is cancelled meanwhile."""
+        write = asyncio.create_task(asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed))
+        self.writes.add(write)
+        write.add_done_callback(self.writes.discard)
+        await asyncio.shield(write)
+
+    def _is_dead(self) -> bool:
+        """Whether so much failed with nothing finished between that a service must be dead."""
+        return len(self.failures_in_a_row) >= MAX_FAILURES_IN_A_ROW
 
     async def _until_settled(self, task: TaskSpec, sample: int, failed: list[Try]) -> Trajectory:
         """Repeat the episode while the platform is at fault and tries are left; these go to `failed`.
@@ -166,22 +195,4 @@ class _Crew:
             sample=sample,
             outcome="cancelled",
             error_message=reason,
-        )
-
-    async def _judge(self, trajectory: Trajectory) -> None:
-        if trajectory.finished:
-            self.failures_in_a_row.clear()
-        if trajectory.outcome != "infrastructure_error":
-            return
-        self.failures_in_a_row.append((trajectory.round, trajectory.task_id, trajectory.sample))
-        if len(self.failures_in_a_row) < MAX_FAILURES_IN_A_ROW:
-            return
-        # The service is dead, and none of these is to blame: they are work of the round as before.
-        letters = DeadLetters(self.engine.journal.database)
-        await asyncio.to_thread(letters.put_back, self.failures_in_a_row, "the round, which stopped")
-        raise InfrastructureError(
-            trajectory.error_type or "system_error",
-            f"Stopped after {len(self.failures_in_a_row)} infrastructure failures in a row; the last, in "
-            f"task {trajectory.task_id}: {trajectory.error_message}",
-            "Mend the cause and run again: finished work is kept.",
         )
