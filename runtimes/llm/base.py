@@ -44,8 +44,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     Its `content`, if any, is a string; its `tool_calls`, if any, are objects that each hold a `function`
     object. What stands in that object is the model's doing and not checked. `provider` and `model` are who
     really answered, which after a failover is not who was asked first. `cached`: from the response cache.
-    `waited` is in seconds, until the try was sent that brought it: for room at the provider, for pauses and
-    for tries in vain, which is no doing of the agent's.
+    `waited` is in seconds, until the try was sent that brought it: for room at the provider or in the budget,
+    for pauses and for tries in vain, which is no doing of the agent's.
     """
 
     message: Message

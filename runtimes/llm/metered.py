@@ -127,9 +127,11 @@ class MeteredModel:
         cost = None
         if ledger.limits.round_usd is not None:
             cost = self._metering.prices.cost(self.provider, self.model, *expected)
+        asked = time.monotonic()
         async with ledger.reserved(self._account, Spent.of(sum(expected), cost)) as count:
             at, clock = time.time(), time.monotonic()
             reply = self._priced(await ask(), expected)
+            reply = msgspec.structs.replace(reply, waited=reply.waited + clock - asked)
             tokens = _counted(reply, expected)
             self._calls += 1
             self._replied += tokens.completion

@@ -22,6 +22,7 @@ from sandbox.backends.base import SlotKind
 from sandbox.slot import Slot
 from tests.runtimes.scripted import (
     ScriptedModel,
+    Turn,
     call,
     code_task,
     episode,
@@ -183,11 +184,40 @@ async def test_an_agent_out_of_steps_ends_without_an_answer() -> None:
 
 
 async def test_the_tasks_time_limit_ends_the_episode_as_the_agents_failure_and_keeps_the_steps() -> None:
-    trajectory, _ = await episode(runs("1"), asyncio.Event().wait, task=code_task(timeout=1))
+    async def slow() -> Message:
+        await asyncio.sleep(1.1)
+        return finishes()
+
+    trajectory, _ = await episode(runs("1"), slow, task=code_task(timeout=1))
     assert trajectory.error_type == "timeout"
     assert "time limit of 1 s" in str(trajectory.error_message)
-    assert len(trajectory.steps) == 1
-    assert trajectory.finished
+    assert error_types(trajectory) == [None, "timeout"]
+    assert trajectory.final_result is None
+    assert trajectory.outcome == "unverified"
+
+
+class Kept(ScriptedModel):
+    """A model whose every reply is kept waiting for `seconds`, by its provider and not by itself."""
+
+    def __init__(self, seconds: float, *turns: Turn) -> None:
+        super().__init__(*turns)
+        self.seconds = seconds
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        await asyncio.sleep(self.seconds)
+        return msgspec.structs.replace(await super().complete(messages, **options), waited=self.seconds)
+
+
+async def test_waiting_for_the_models_provider_is_not_the_tasks_time() -> None:
+    async with services(Kept(1.1, runs("1"), finishes("42"))) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task(timeout=1))
+    assert (trajectory.final_result, trajectory.error_type) == ("42", None)
+
+
+async def test_an_outage_that_outlasts_the_tasks_time_limit_is_our_failure() -> None:
+    async with services(Kept(1.1, ModelUnavailable("No reply within 600 s."))) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task(timeout=1))
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
 
 
 async def test_a_step_that_the_time_limit_cut_off_says_so_and_was_never_answered() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,20 @@ async def test_calls_in_flight_are_reserved_and_waited_for(usage: UsageTable) ->
     assert 9 <= answered <= 10
     await metering.aclose()
     assert usage.spent(round="r").tokens <= 1_100
+
+
+async def test_a_reply_says_how_long_its_call_waited_for_room_in_the_budget(usage: UsageTable) -> None:
+    gate = asyncio.Event()
+    model, metering = Counting(gate=gate), priced(usage, round_tokens=240)
+    view, brief = metering.model_for(model, MINE), Sampling(max_tokens=10)
+    first, second = (asyncio.create_task(ask(view, "x" * 300, sampling=brief)) for _ in range(2))
+    await model.busy.wait()
+    began = time.monotonic()
+    assert model.asked == 1
+    gate.set()
+    await first
+    held = time.monotonic() - began
+    assert (await second).waited >= held
 
 
 async def test_a_call_that_is_cancelled_gives_its_reservation_back(usage: UsageTable) -> None:
