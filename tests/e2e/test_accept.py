@@ -188,6 +188,23 @@ def test_a_spent_budget_ends_the_round_and_more_of_it_goes_on(
     assert {task_id: after[task_id] for task_id in paid} == {task_id: stopped[task_id] for task_id in paid}
 
 
+@pytest.mark.parametrize(("next_target", "accepted_in_the_end"), [(17, 17), (1, None)])
+def test_an_interrupted_order_takes_the_target_of_the_next(
+    make_project: MakeProject, next_target: int, accepted_in_the_end: int | None
+) -> None:
+    project = make_project()
+    file = project.write_tasks("tasks.jsonl", TASKS)
+    project.adp("run", file, "--accept", 15, "--max-tokens", "8000", "--episodes", "2", status=3)
+    before = len(accepted(project, "round-0001"))
+    assert 1 < before < 15
+
+    carry_out(project, file, accept=next_target)
+
+    rounds = [planned.name for planned in project.platform.rounds.all()]
+    assert rounds == ["round-0001"]
+    assert len(accepted(project, *rounds)) == (accepted_in_the_end or before)
+
+
 def test_samples_differ_by_their_seed_and_make_a_pass_rate(make_project: MakeProject) -> None:
     project = make_project()
     file = project.write_tasks("tasks.jsonl", ["good"])
