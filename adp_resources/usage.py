@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from adp_resources.database import Database, upsert
-from adp_resources.tables import journal, llm_calls
+from adp_resources.tables import journal, llm_calls, rounds
 from runtimes.llm.ledger import Call, Spent
 
 NEWEST = 500
@@ -43,25 +43,32 @@ class UsageTable:
             upsert(connection, llm_calls, [_row(call) for call in calls], replace=False)
 
     def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
-        """What the calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        """What calls took that began at `since`, epoch seconds, or later.
+
+        Those of a user, or of a round and all others in its chain, which have one budget together.
+        """
         query = sa.select(*_SUMS).where(llm_calls.c.at >= since)
         if round is not None:
-            query = query.where(llm_calls.c.round == round)
+            chain = sa.select(rounds.c.chain).where(rounds.c.round == round).scalar_subquery()
+            others = sa.select(rounds.c.round).where(rounds.c.chain == chain)
+            query = query.where(sa.or_(llm_calls.c.round == round, llm_calls.c.round.in_(others)))
         if user is not None:
             query = query.where(llm_calls.c.user_id == user)
         with self.database.read() as connection:
             return _spent(*connection.execute(query).one())
 
-    def of_rounds(self, rounds: Iterable[str]) -> Spent:
+    def of_rounds(self, names: Iterable[str]) -> Spent:
         """What the calls of rounds took together."""
-        return sum((self.spent(round=name) for name in rounds), start=Spent())
+        query = sa.select(*_SUMS).where(llm_calls.c.round.in_(list(names)))
+        with self.database.read() as connection:
+            return _spent(*connection.execute(query).one())
 
-    def by_stage(self, rounds: Iterable[str]) -> list[Taken]:
+    def by_stage(self, names: Iterable[str]) -> list[Taken]:
         """What the calls of rounds took together, by stage, provider and model."""
         who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)
         query = (
             sa.select(*who, sa.func.count(), *_SUMS)
-            .where(llm_calls.c.round.in_(list(rounds)))
+            .where(llm_calls.c.round.in_(list(names)))
             .group_by(*who)
             .order_by(*who)
         )

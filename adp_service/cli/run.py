@@ -51,11 +51,15 @@ def run(
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=0, help="Tokens a round may take. Default: ROUND_TOKEN_LIMIT."),
+        typer.Option(
+            "--max-tokens", min=0, help="Tokens all rounds may take together. Default: ROUND_TOKEN_LIMIT."
+        ),
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option("--max-cost", min=0, help="US dollars a round may cost. Default: MAX_ROUND_COST_USD."),
+        typer.Option(
+            "--max-cost", min=0, help="US dollars they may cost together. Default: MAX_ROUND_COST_USD."
+        ),
     ] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", "-t", help="Only tasks of this type; may be repeated.")

@@ -78,8 +78,8 @@ class Spent(Struct, frozen=True):
 class Limits(Struct, frozen=True, kw_only=True):
     """The most that may be taken; None is no limit.
 
-    A round's are its own for good; a user's are for a day, UTC. `episode_tokens` is checked where an
-    episode's calls are made (`metered.py`).
+    A round's are for good, and for all rounds of its chain together; a user's are for a day, UTC.
+    `episode_tokens` is checked where an episode's calls are made (`metered.py`).
     """
 
     round_tokens: int | None = None
@@ -95,7 +95,10 @@ class UsageStore(Protocol):
         """Keep these calls; a call that is there already stays as it is."""
 
     def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
-        """What all calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        """What all calls of a user, or of a round and its chain, took that began at `since` or later.
+
+        `since` is in epoch seconds.
+        """
 
 
 @dataclass(eq=False)
