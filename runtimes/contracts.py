@@ -27,6 +27,7 @@ Withheld = Literal["judged", "refs_moved"]
 Message = dict[str, Any]
 """One chat-completions message, kept exactly as it was sent or received."""
 
+MAX_USER_CHARACTERS = 200
 MAX_TASK_ID_BYTES = 200
 """A task's id names its file, `<task_id>.json`, and file names end at 255 bytes."""
 
@@ -76,8 +77,9 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
         A task without an id gets a UUID made of its content: reading the same line twice gives the same task.
 
-        Raises InvalidTask for an id that cannot name a file.
+        Raises InvalidTask for an id that cannot name a file, and for a user that cannot be counted by.
         """
+        _check_user(self.user)
         task_id = self.task_id or str(uuid.uuid5(uuid.NAMESPACE_OID, msgspec.json.encode(self).decode()))
         check_task_id(task_id)
         lineage = self.lineage
@@ -94,6 +96,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     def user(self) -> str:
         """Whose task it is, as its metadata says; empty where nobody is named."""
         return str(self.metadata.get("user_id") or "")
+
+
+def _check_user(user: str) -> None:
+    if len(user) > MAX_USER_CHARACTERS or "\0" in user:
+        raise InvalidTask(
+            f"metadata.user_id {user[:40]!r} holds NUL, or is longer than {MAX_USER_CHARACTERS} characters.",
+            "Shorten it.",
+        )
 
 
 def check_task_id(task_id: str) -> None:
