@@ -113,6 +113,13 @@ class Failover:
         names = {row.name for message in said if (row := echoing(message))}
         return tuple(client for client in self.clients if client.provider in names) or self.clients
 
+    def remember(self, reply: Reply) -> None:
+        """Know whose a reply is that did not come by `complete` but from a cache."""
+        for client in self.clients:
+            if (client.provider, client.model) == (reply.provider, reply.model):
+                self._remember(reply, client)
+                return
+
     def _remember(self, reply: Reply, client: OpenAIChat) -> None:
         if len(self.clients) == 1:
             return

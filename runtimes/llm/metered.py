@@ -83,6 +83,8 @@ class MeteredModel:
         if cache is not None:
             key = request_key(self.provider, self.model, self._account.sample, request)
             reply = await cache.get(key)
+        if reply is not None and isinstance(self._model, Failover):
+            self._model.remember(reply)
         if reply is None:
             try:
                 reply = await self._pay(

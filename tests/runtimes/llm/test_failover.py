@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from runtimes.breaker import Breaker
+from runtimes.cache_store import SqliteStore
 from runtimes.calls import completed
 from runtimes.contracts import Message
 from runtimes.errors import ModelRefused, ModelUnavailable, ToolError
+from runtimes.llm.base import Account, ChatModel
+from runtimes.llm.cache import ResponseCache
 from runtimes.llm.client import OutOfOrder
 from runtimes.llm.failover import Failover
 from runtimes.llm.faults import OutOfCredit
+from runtimes.llm.metered import Metering
 from tests.llm_server.replies import assistant, completion, tool_call
 from tests.runtimes.llm.serving import (
     ASK,
@@ -145,6 +150,24 @@ async def test_an_author_is_known_by_any_of_its_messages_that_came_back_as_it_wa
         cut = {"role": "assistant", "content": "[cut]"}
         continued = await model.complete(following(begun.message, ASK[0], cut))
     assert (begun.provider, continued.provider) == ("deepseek", "deepseek")
+
+
+async def test_a_conversation_from_the_cache_goes_on_with_its_author_in_another_process(
+    tmp_path: Path,
+) -> None:
+    mine = completion(assistant("Mine."), prompt_tokens=1, completion_tokens=1)
+
+    def view(model: Failover) -> ChatModel:
+        cache = ResponseCache(SqliteStore(tmp_path / "cache.sqlite", 3600))
+        return Metering(cache=cache).model_for(model, Account(round="r", task_id="t"))
+
+    async with providers([DOWN], [gives(mine)]) as (_, before):
+        assert (await view(before).complete(ASK)).provider == "deepseek"
+    async with providers([gives(GOOD)], [gives(GOOD)]) as (_, after):
+        model = view(after)
+        begun = await model.complete(ASK)
+        continued = await model.complete(following(begun.message))
+    assert (begun.cached, begun.provider, continued.provider) == (True, "deepseek", "deepseek")
 
 
 async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_back_as_null() -> None:
