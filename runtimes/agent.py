@@ -172,6 +172,8 @@ class Episode:
                 raise
             reply = await self._request(conversation)
         conversation.counted(reply.prompt_tokens)
+        if reply.model and self.bench.services.context_tokens is None:
+            conversation.narrow(window_of(reply.model))
         return reply
 
     async def _request(self, conversation: Conversation) -> Reply:

@@ -196,6 +196,34 @@ async def test_the_tasks_time_limit_ends_the_episode_as_the_agents_failure_and_k
     assert trajectory.outcome == "unverified"
 
 
+class Elsewhere(ScriptedModel):
+    """A model whose replies another gives, at a price known of the first alone."""
+
+    model = "gemini-2.5-flash"
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        reply = await super().complete(messages, **options)
+        cost = 0.5 if len(self.requests) == 1 else None
+        return msgspec.structs.replace(
+            reply, provider="openai", model="gpt-4", cost_usd=cost, prompt_tokens=0
+        )
+
+
+async def test_the_window_and_the_author_are_those_of_the_model_that_answers() -> None:
+    prints = [runs(f"print('{letter}' * 8_000)") for letter in "abcd"]
+    async with services(Elsewhere(*prints, finishes())) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert (trajectory.teacher, trajectory.model) == ("openai", "gpt-4")
+    assert trajectory.trims, "which a window of a million tokens had not needed"
+
+
+async def test_a_price_that_is_not_known_of_one_reply_is_not_known_of_the_episode() -> None:
+    async with services(Elsewhere(runs("1"), finishes())) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert [step.cost_usd for step in trajectory.steps] == [0.5, None]
+    assert trajectory.cost_usd is None
+
+
 class Kept(ScriptedModel):
     """A model whose every reply is kept waiting for `seconds`, by its provider and not by itself."""
 
