@@ -14,6 +14,7 @@ from runtimes.llm.ledger import Call, Spent
 NEWEST = 500
 """Episodes or calls that an estimate rests on, at most."""
 
+_TOKENS = ("prompt_tokens", "completion_tokens")
 _SUMS = (
     sa.func.coalesce(sa.func.sum(llm_calls.c.prompt_tokens + llm_calls.c.completion_tokens), 0),
     sa.func.coalesce(sa.func.sum(llm_calls.c.cost_usd), 0.0),
@@ -81,21 +82,48 @@ class UsageTable:
     def of_episodes(self, task_type: str, model: str) -> list[tuple[int, int]]:
         """Prompt and reply tokens of the newest finished episodes of a type that `model` was paid for.
 
-        What came from the cache counts, too: it is what another task like these will take.
+        What came from the cache counts, too: it is what another task like these will take. So do a judge's
+        calls and those that tools made, which the journal does not count.
         """
-        paid = sa.exists().where(
+        of_episode = (
             llm_calls.c.round == journal.c.round,
             llm_calls.c.task_id == journal.c.task_id,
             llm_calls.c.sample == journal.c.sample,
             llm_calls.c.model == model,
         )
-        query = (
-            sa.select(journal.c.prompt_tokens, journal.c.completion_tokens)
-            .where(journal.c.task_type == task_type, journal.c.finished, paid)
+        columns = [journal.c[name] for name in ("round", "task_id", "sample", *_TOKENS)]
+        newest = (
+            sa.select(*columns)
+            .where(journal.c.task_type == task_type, journal.c.finished, sa.exists().where(*of_episode))
             .order_by(journal.c.ended_at.desc())
             .limit(NEWEST)
+            .subquery()
         )
-        return self._pairs(query)
+        query = (
+            sa.select(
+                newest.c.prompt_tokens,
+                newest.c.completion_tokens,
+                sa.func.sum(llm_calls.c.prompt_tokens),
+                sa.func.sum(llm_calls.c.completion_tokens),
+            )
+            .join(
+                llm_calls,
+                sa.and_(
+                    llm_calls.c.round == newest.c.round,
+                    llm_calls.c.task_id == newest.c.task_id,
+                    llm_calls.c.sample == newest.c.sample,
+                    llm_calls.c.model == model,
+                ),
+            )
+            .group_by(newest.c.round, newest.c.task_id, newest.c.sample)
+            .group_by(newest.c.prompt_tokens, newest.c.completion_tokens)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            (max(prompt, int(paid)), max(replied, int(paid_replies)))
+            for prompt, replied, paid, paid_replies in rows
+        ]
 
     def of_calls(self, stage: str, model: str) -> list[tuple[int, int]]:
         """Prompt and reply tokens of the newest calls of a stage that `model` was paid for."""

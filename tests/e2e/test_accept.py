@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,10 @@ def test_an_interrupted_order_takes_the_target_of_the_next(
     project.adp("run", file, "--accept", 15, "--max-tokens", "8000", "--episodes", "2", status=3)
     before = len(accepted(project, "round-0001"))
     assert 1 < before < 15
+    told = json.loads(project.adp("run", file, "--accept", next_target, "--estimate", "--json"))
+    likely = sum(each["load"]["likely"] for each in told["loads"] if each["load"]["what"] == "code")
+    missing = max(next_target - before, 0)
+    assert missing <= likely <= max(20 - before, missing)
 
     carry_out(project, file, accept=next_target)
 
