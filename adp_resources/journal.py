@@ -231,6 +231,12 @@ class Journal:
                 return ""
             return connection.execute(query.order_by(journal.c.ended_at.desc()).limit(1)).scalar() or ""
 
+    def given_up(self) -> set[str]:
+        """The rounds that have episodes that were given up; which of them stopped, `why_stopped` says."""
+        query = sa.select(journal.c.round).distinct().where(journal.c.outcome == "cancelled")
+        with self.database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def tried(self, rounds: Collection[str]) -> tuple[int, int]:
         """How many episodes rounds have, and of how many tasks these are."""
         query = sa.select(journal.c.task_id, sa.func.count()).where(journal.c.round.in_(rounds))

@@ -166,10 +166,12 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
     done = completed(platform)
     busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
     letters = platform.dead_letters.in_rounds("retry")
+    journal = platform.journal
+    whole = done - {name for name in journal.given_up() if journal.why_stopped(name)}
     found = []
     for planned in platform.rounds.all():
         left = Unfinished(planned, letters.get(planned.name, 0) if planned.name in done else 0)
-        if not left.put_back and not _was_left(platform, planned, done, sources):
+        if not left.put_back and not _was_left(platform, planned, whole, sources):
             continue
         if planned.name in busy:
             raise ConfigurationError(
@@ -198,10 +200,8 @@ def with_dataset(platform: Platform) -> set[str]:
     return platform.instance.get_materialized_partitions(dg.AssetKey(DATASET))
 
 
-def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:
-    if planned.driver != "command":
-        return False
-    if planned.name in done and not platform.journal.why_stopped(planned.name):
+def _was_left(platform: Platform, planned: Round, whole: set[str], sources: set[str]) -> bool:
+    if planned.driver != "command" or planned.name in whole:
         return False
     return not sources or bool(sources & _sources(platform, planned.name))
 
