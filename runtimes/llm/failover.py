@@ -9,6 +9,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -71,8 +72,9 @@ class Failover:
             ) from error
 
     async def aclose(self) -> None:
-        for client in self.clients:
-            await client.aclose()
+        async with AsyncExitStack() as stack:  # one that fails leaves none of the others open
+            for client in self.clients:
+                stack.push_async_callback(client.aclose)
 
     async def _first_reply(
         self, asked: Sequence[OpenAIChat], ask: Callable[[OpenAIChat], Awaitable[Reply]]

@@ -251,6 +251,24 @@ async def test_a_deadline_of_the_caller_is_not_taken_for_ours() -> None:
                 await model.complete(ASK)
 
 
+async def test_one_that_cannot_be_closed_leaves_no_other_open() -> None:
+    async with providers([gives(GOOD)], [gives(GOOD)]) as (_, model):
+        first, second = model.clients
+        closed = []
+
+        async def fails() -> None:
+            raise OSError("gone")
+
+        async def closes() -> None:
+            closed.append(second)
+
+        first.aclose, second.aclose = fails, closes  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="gone"):
+            await model.aclose()
+        del first.aclose, second.aclose  # type: ignore[attr-defined]
+    assert closed == [second]
+
+
 async def test_many_calls_at_once_leave_a_failing_provider_without_losing_one() -> None:
     async with providers([gives(GOOD)] * 20 + [DOWN], [gives(GOOD)]) as (servers, model):
         replies = await asyncio.gather(*(model.complete(ASK) for _ in range(200)))
