@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import msgspec
-
 from runtimes.calls import calls_of, completed, parse_arguments, shown
 from runtimes.context import Conversation, window_of
 from runtimes.contracts import ExecutionStep, Message, TaskSpec, Trajectory
@@ -111,7 +109,7 @@ class Episode:
         trajectory.task_type = self.task.task_type
         trajectory.round, trajectory.sample = round, sample
         trajectory.teacher, trajectory.model = self.record.author or (model.provider, model.model)
-        trajectory.sampling = msgspec.to_builtins(self.sampling)
+        trajectory.sampling = self.sampling.taken_by(trajectory.teacher)
         trajectory.prompt = self.prompt
         trajectory.tools = self.schemas
         trajectory.trims = self.conversation.trims if self.conversation is not None else []

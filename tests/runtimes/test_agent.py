@@ -217,6 +217,17 @@ async def test_the_window_and_the_author_are_those_of_the_model_that_answers() -
     assert trajectory.trims, "which a window of a million tokens had not needed"
 
 
+@pytest.mark.parametrize(("provider", "sent"), [("vllm", ["seed"]), ("gemini", [])])
+async def test_a_parameter_that_the_provider_was_not_sent_is_not_recorded(
+    provider: str, sent: list[str]
+) -> None:
+    model = ScriptedModel(finishes())
+    model.provider = provider
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert list(trajectory.sampling) == sent
+
+
 async def test_a_price_that_is_not_known_of_one_reply_is_not_known_of_the_episode() -> None:
     async with services(Elsewhere(runs("1"), finishes())) as opened:
         trajectory = await CodeRuntime(opened).execute(code_task())
@@ -453,3 +464,15 @@ async def test_undecodable_words_of_a_submission_do_not_reach_the_record() -> No
         trajectory = await perform(task, CodeRuntime(opened), opened, sample=0, round="r")
     assert trajectory.outcome == "unsolved"
     assert trajectory.grade_reason.encode()
+
+
+async def test_what_is_open_is_closed_where_the_next_of_the_services_does_not_open() -> None:
+    class Broken(BrowserPool):
+        async def __aenter__(self) -> BrowserPool:
+            raise OSError("no browser")
+
+    sandboxes = SandboxPool(slots=1)
+    with pytest.raises(OSError, match="no browser"):
+        async with Services(ScriptedModel(finishes()), sandboxes, Broken()):
+            pass
+    assert sandboxes.closed

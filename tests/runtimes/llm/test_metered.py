@@ -309,6 +309,14 @@ async def test_an_episode_over_its_own_limit_has_failed_and_nobody_else(usage: U
         await ask(synthesis)
 
 
+async def test_an_episode_on_a_server_that_counts_no_tokens_ends_at_its_limit_too(usage: UsageTable) -> None:
+    silent = Counting(lambda number: said("free?", prompt_tokens=0, completion_tokens=0))
+    episode = priced(usage, episode_tokens=1_000).model_for(silent, MINE)
+    with pytest.raises(ToolError, match="TASK_TOKEN_LIMIT"):
+        await ask_for_ever(episode)
+    assert silent.asked < 60
+
+
 async def test_an_episode_of_cached_replies_ends_where_the_paid_one_ended(
     cache: ResponseCache, usage: UsageTable
 ) -> None:
