@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -18,13 +21,17 @@ from adp_resources.dead_letters import DeadLetters, LetterKey, Try, failed_try
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
 from runtimes.errors import BudgetSpent, InfrastructureError
-from runtimes.llm.retry import RetryPolicy
+from runtimes.llm.retry import RetryPolicy, Transient
 from runtimes.registry import create_runtime
 from runtimes.services import Services
 from runtimes.template_cache import perform_or_redo
 
+T = TypeVar("T")
+
 Work = tuple[TaskSpec, int]
 """A task and the number of its sample."""
+
+JOURNAL_THREADS = 4
 
 MAX_FAILURES_IN_A_ROW = 10
 """So many infrastructure failures with no finished episode between them mean that going on is no use."""
@@ -61,12 +68,26 @@ class LocalFanOut:
             finished = await asyncio.to_thread(self.journal.finished, round, task_type)
             samples = [*((task.task_id, sample) for task, sample in work), *finished]
             several = {task_id for task_id, sample in samples if sample}
-            crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
-            try:
-                await crew.work_off()
-            finally:
-                await runtime.cleanup()
+            # Threads of their own: a database that is busy keeps no name from being looked up, nor a
+            # cancellation from being noticed.
+            with ThreadPoolExecutor(JOURNAL_THREADS, "journal") as threads:
+                crew = _Crew(
+                    self, round, runtime, services, deque(work), several, acceptance is not None, threads
+                )
+                try:
+                    await crew.work_off()
+                finally:
+                    await runtime.cleanup()
         return crew.why_stopped
+
+
+class _Spoiled(Transient):
+    """An episode that our own failure spoiled."""
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self.trajectory = trajectory
+        self.reason = (trajectory.error_message or "").rstrip(".")
+        super().__init__(self.reason)
 
 
 @dataclass
@@ -84,9 +105,10 @@ class _Crew:
     queue: deque[Work]
     several: set[str]
     has_target: bool
+    threads: ThreadPoolExecutor
     spent: dict[str | None, str] = field(default_factory=dict)
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
-    writes: set[asyncio.Task[None]] = field(default_factory=set)
+    writes: set[asyncio.Future[None]] = field(default_factory=set)
 
     async def work_off(self) -> None:
         running: set[asyncio.Task[None]] = set()
@@ -106,7 +128,7 @@ class _Crew:
             if self._is_dead():
                 # None of these is to blame: they are work of the round as before.
                 letters = DeadLetters(self.engine.journal.database)
-                await asyncio.to_thread(letters.put_back, self.failures_in_a_row, "the round, which stopped")
+                await self._apart(letters.put_back, self.failures_in_a_row, "the round, which stopped")
 
     @property
     def why_stopped(self) -> str:
@@ -127,7 +149,7 @@ class _Crew:
             return 0
         if not self.has_target:
             return self.engine.episodes
-        state = await asyncio.to_thread(self.engine.journal.acceptance, self.round)
+        state = await self._apart(self.engine.journal.acceptance, self.round)
         return min(state.episodes_wanted if state else 0, self.engine.episodes)
 
     async def _episode(self, task: TaskSpec, sample: int) -> None:
@@ -151,9 +173,13 @@ class _Crew:
                 "Mend the cause and run again: finished work is kept.",
             )
 
+    def _apart(self, work: Callable[..., T], *args: object, **options: object) -> asyncio.Future[T]:
+        """Do work on the database in a thread of ours."""
+        return asyncio.get_running_loop().run_in_executor(self.threads, partial(work, *args, **options))
+
     async def _keep(self, trajectory: Trajectory, failed: list[Try]) -> None:
         """Journal it. A write that was begun goes on to its end, though this is cancelled meanwhile."""
-        write = asyncio.create_task(asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed))
+        write = self._apart(self.engine.journal.write, trajectory, failed=failed)
         self.writes.add(write)
         write.add_done_callback(self.writes.discard)
         await asyncio.shield(write)
@@ -167,8 +193,8 @@ class _Crew:
 
         The last one's message says that it was the last.
         """
-        retry = self.engine.retry
-        for attempt in range(retry.tries):
+
+        async def once() -> Trajectory:
             trajectory = await perform_or_redo(
                 task,
                 self.runtime,
@@ -177,14 +203,16 @@ class _Crew:
                 round=self.round,
                 only_sample=task.task_id not in self.several,
             )
-            if trajectory.outcome != "infrastructure_error":
-                return trajectory
-            failed.append(failed_try(trajectory))
-            if attempt + 1 == retry.tries:
-                said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
-                return msgspec.structs.replace(trajectory, error_message=said)
-            await asyncio.sleep(retry.wait(attempt, None))
-        raise ValueError("a retry policy needs at least one try")
+            if trajectory.outcome == "infrastructure_error":
+                failed.append(failed_try(trajectory))
+                raise _Spoiled(trajectory)
+            return trajectory
+
+        try:
+            return await self.engine.retry.run(once)
+        except _Spoiled as last:
+            said = f"{last.reason}. The last of {self.engine.retry.tries} tries."
+            return msgspec.structs.replace(last.trajectory, error_message=said)
 
     def _given_up(self, task: TaskSpec, sample: int, reason: str) -> Trajectory:
         return Trajectory(

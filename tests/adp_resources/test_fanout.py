@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from adp_resources.cancellation import RoundCancelled
 from adp_resources.fanout import MAX_FAILURES_IN_A_ROW
 from adp_resources.journal import Journal
+from adp_resources.resources import resources
 from runtimes.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -82,6 +84,11 @@ def test_our_failures_are_tried_again_and_then_recorded(journal: Journal) -> Non
     told = {trajectory.task_id: trajectory.error_message for trajectory in journal.read_round("r")}
     assert told == {"good": None, "shaky": None, "down": "No server. The last of 3 tries."}
     assert journal.finished("r", "reasoning") == {("good", 0), ("shaky", 0)}
+
+
+def test_the_tries_of_an_episode_outlast_a_breaker_that_cut_its_provider_off(tmp_path: Path) -> None:
+    retry = resources(project_root=str(tmp_path))["fanout"].create().retry
+    assert sum(retry.wait(attempt, None) for attempt in range(retry.tries - 1)) >= 30
 
 
 def test_ten_failures_in_a_row_stop_the_round_with_the_cause(journal: Journal) -> None:
