@@ -105,7 +105,8 @@ class UsageStore(Protocol):
 class _Scope:
     """One round or one user's day: its limits, and what counts against them.
 
-    `written` is what the store said last, `unwritten` what this process has counted since. `user` is whose
+    `written` is what the store said last, `unwritten` what this process has counted since; `is_known` says
+    whether the store was asked, and that is not long ago. `user` is whose
     day it is, None for a round.
     """
 
@@ -119,6 +120,7 @@ class _Scope:
     unwritten: Spent = field(default_factory=Spent)
     reserved: Spent = field(default_factory=Spent)
     in_flight: int = 0
+    is_known: bool = False
 
     @property
     def so_far(self) -> Spent:
@@ -184,8 +186,12 @@ class Ledger:
             except BaseException:
                 self._rows = rows + self._rows
                 raise
+            used = {id(scope) for _, scopes in rows for scope in scopes}
             for scope in self._scopes.values():
-                await self._read(scope)
+                if scope.in_flight or id(scope) in used:
+                    await self._read(scope)
+                else:
+                    scope.is_known = False  # asked for again when it is used again: users may be thousands
 
     async def aclose(self) -> None:
         """Write the rest. What a store that fails now does not take is lost, and the log says so."""
@@ -238,12 +244,14 @@ class Ledger:
     async def _scopes_of(self, account: Account) -> list[_Scope]:
         """The limited scopes that an account's calls fall into, each with what the store knows of it."""
         scopes = []
-        for scope in self._scopes_named(account):
-            if scope.name not in self._scopes:
+        for new in self._scopes_named(account):
+            scope = self._scopes.get(new.name)
+            if scope is None or not scope.is_known:
                 async with self._reading:
-                    await self._read(scope)
-                    self._scopes.setdefault(scope.name, scope)
-            scopes.append(self._scopes[scope.name])
+                    scope = self._scopes.setdefault(new.name, new)
+                    if not scope.is_known:
+                        await self._read(scope)
+            scopes.append(scope)
         return scopes
 
     def _scopes_named(self, account: Account) -> Iterator[_Scope]:
@@ -273,3 +281,4 @@ class Ledger:
         scope.written = await asyncio.to_thread(scope.read)
         mine = (call.spent for call, scopes in self._rows if scope in scopes)
         scope.unwritten = sum(mine, start=Spent())
+        scope.is_known = True

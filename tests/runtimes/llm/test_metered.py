@@ -22,7 +22,7 @@ from runtimes.llm.base import Account, ChatModel, Reply, Sampling
 from runtimes.llm.cache import ResponseCache
 from runtimes.llm.client import OpenAIChat
 from runtimes.llm.failover import Failover
-from runtimes.llm.ledger import Ledger, Limits
+from runtimes.llm.ledger import Ledger, Limits, Spent
 from runtimes.llm.metered import Metering
 from runtimes.llm.prices import Price, Prices
 from runtimes.llm.retry import RetryPolicy
@@ -293,6 +293,32 @@ async def test_a_user_s_day_ends_at_its_limit_and_the_next_begins_anew(usage: Us
     await ask(metering.model_for(Counting(), bob), sampling=brief)
     now[0] += 86_400
     await ask(metering.model_for(Counting(), ada), sampling=brief)
+    await metering.aclose()
+
+
+async def test_only_users_whose_calls_go_on_are_asked_for_again(usage: UsageTable) -> None:
+    class Asked(UsageTable):
+        reads = 0
+
+        def spent(self, **of: Any) -> Spent:
+            self.reads += 1
+            return super().spent(**of)
+
+    store, brief = Asked(usage.database), Sampling(max_tokens=10)
+    ledger = Ledger(store, Limits(user_tokens=250))
+    metering = Metering(ledger=ledger)
+    for name in ("ada", *(f"user-{n}" for n in range(20))):
+        await ask(metering.model_for(Counting(), Account(round="r", user=name)), sampling=brief)
+    await ledger.flush()
+    store.reads = 0
+    await ledger.flush()
+    assert store.reads == 0
+    other = priced(usage, user_tokens=250)
+    await ask(other.model_for(Counting(), Account(round="r", user="ada")), sampling=brief)
+    await other.aclose()
+    with pytest.raises(BudgetSpent, match="200 of 250"):
+        await ask(metering.model_for(Counting(), Account(round="r", user="ada")), "x" * 300)
+    assert store.reads == 1
     await metering.aclose()
 
 
