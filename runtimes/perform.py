@@ -33,7 +33,7 @@ async def perform(
     """The graded trajectory of one sample, without secrets, which only the verdict was allowed to see.
 
     Whatever goes wrong on our side is its outcome, not an exception.
-    Only ModelRefused and BudgetSpent are raised: no further try of any task could go better.
+    Only ModelRefused and BudgetSpent are raised: no further try could go better.
     """
     trajectory = Trajectory(
         task_id=task.task_id,
