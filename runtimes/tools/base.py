@@ -40,8 +40,9 @@ class Workbench:
     """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
     `model` is the episode's view of the model, that of `services` where none is given. `unavailable` are the
-    tools that failed it by no doing of the agent's, `failed_circuits` whose they are. `clock` is the task's time
-    limit. Use it as an async context manager; leaving it closes what was opened, also after a cancellation.
+    tools that failed it by no doing of the agent's, `failed_circuits` whose they are. `clock` is the task's
+    time limit. Use it as an async context manager; leaving it closes what was opened, also after a
+    cancellation.
     """
 
     def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
