@@ -227,7 +227,7 @@ async def test_a_start_address_that_is_no_page_is_a_classified_fault(
 async def test_a_start_page_of_fifty_windows_leaves_ten(patient: BrowserPool, site: str) -> None:
     async with patient.page(web_task(start_url=f"{site}popups", allowed_domains=["127.0.0.1"])) as page:
         seen = await page.observe()
-        for _ in range(20):  # they are opened once the page has loaded
+        for _ in range(100):  # they are opened once the page has loaded
             if "Further windows were closed at once" in seen:
                 break
             seen = await page.wait_for(seconds=0.1)
