@@ -37,8 +37,8 @@ class Workbench:
     """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
     `model` is the episode's view of the model, that of `services` where none is given. `unavailable` are the
-    tools that failed it by no doing of the agent's. Use it as an async context manager; leaving it closes
-    what was opened, also after a cancellation.
+    tools that failed it by no doing of the agent's, `failed_circuits` whose they are. Use it as an async
+    context manager; leaving it closes what was opened, also after a cancellation.
     """
 
     def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
@@ -46,6 +46,7 @@ class Workbench:
         self.services = services
         self.model = model or services.model
         self.unavailable: set[str] = set()
+        self.failed_circuits: set[str] = set()
         self._session_stack = AsyncExitStack()
         self._page_stack = AsyncExitStack()
         self._kept_stack = AsyncExitStack()
@@ -175,7 +176,8 @@ class Tool:
     ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
     for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
     `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
-    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
+    as the episode), not counting what it waits for where it `keeps_time` itself. Tools of one `circuit`, else
+    each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -185,7 +187,13 @@ class Tool:
     function: ToolFunction
     permission: Permission = "user"
     timeout: float = 0.0
+    keeps_time: bool = False
     circuit: str = ""
+
+    @property
+    def circuit_name(self) -> str:
+        """By which its breaker is found."""
+        return self.circuit or self.name
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""
