@@ -187,8 +187,8 @@ async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_b
 async def test_a_reply_tells_how_long_it_had_to_wait_for_its_turn() -> None:
     async with providers([refuses(429, Retry_After_Ms="200"), gives(GOOD)]) as (_, model):
         assert (await model.complete(ASK)).waited >= 0.2
-    async with providers([hangs], [gives(GOOD)], timeout=0.3) as (_, model):
-        assert (await model.complete(ASK)).waited >= 0.9
+    async with providers([hangs], [gives(GOOD)], timeout=1) as (_, model):
+        assert (await model.complete(ASK)).waited >= 3
 
 
 async def test_a_conversation_from_elsewhere_goes_to_the_provider_whose_keys_it_holds() -> None:

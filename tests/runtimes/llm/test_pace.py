@@ -18,7 +18,7 @@ CALLS = 1500
 
 
 async def test_a_server_that_takes_48_at_a_time_refuses_few_calls_and_none_is_lost() -> None:
-    with llm_server("steps", delay_ms=100, cap=CAP) as server:
+    with llm_server("steps", delay_ms=300, cap=CAP) as server:
         model = chat(server.url)
         calls = iter(range(CALLS))
 
