@@ -35,7 +35,7 @@ _SHELL_FLAGS = ("--enable-features=",)
 """Takes back Playwright's CDPScreenshotNewSurface, which has each picture draw all of its page anew.
 
 It is there for full browsers, whose pictures may stall without it (playwright#33330); a headless shell's do
-not, and cost a tenth of a step less. Nothing else that Playwright enables is known to a headless shell.
+not, and cost a twentieth of a step less. Nothing else that Playwright enables is known to a headless shell.
 """
 
 _INSTALL = (
