@@ -3,45 +3,95 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
-from runtimes.errors import InfrastructureError, ModelRefused, ToolError
+from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.structured import NotAnswered
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
+MAX_OUTAGES_IN_A_ROW = 10
+"""So many questions without a reply and no answer between them, beyond those that were in flight together,
+mean that the model is down."""
+
 
 async def ask_all(
     questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]], *, at_once: int
 ) -> list[A | NotAnswered]:
-    """Answers in the order of the questions, `at_once` in flight; a question not answered gives its error.
+    """Answers in the order of the questions, `at_once` in flight.
 
-    Raises ModelRefused at once, and the model's failure when it left every question unanswered.
+    A NotAnswered is what became of its question and may be kept as such: the reply was not of the shape asked
+    for, or the model's server rejects this one request. An outage is no answer, and never among them: a
+    question that met one is put once more after all others, and where it meets another, ModelUnavailable is
+    raised. Whoever asks the same again has what was answered from the response cache, and asks for the rest.
+
+    Raises at once, and cancels what is in flight, where no other question could do better: ModelRefused,
+    BudgetSpent, and ModelUnavailable where outages follow one another. Raises the server's rejection when it
+    left every question unanswered.
     """
-    gate = asyncio.Semaphore(at_once)
-    failures: list[InfrastructureError] = []
+    asked = _Asked(questions, answer, at_once)
+    for _ in range(2):
+        asked.outages.clear()
+        await asked.put([n for n in range(len(questions)) if n not in asked.answers])
+        if not asked.outages:
+            break
+    else:
+        raise _unavailable(asked.outages[-1], len(questions) - len(asked.answers), len(questions))
+    if asked.rejections and len(asked.rejections) == len(questions):
+        raise asked.rejections[-1]
+    return [asked.answers[n] for n in range(len(questions))]
 
-    async def one(question: Q) -> A | NotAnswered:
-        async with gate:
-            try:
-                return await answer(question)
-            except NotAnswered as error:
-                return error
-            except ToolError as error:
-                return NotAnswered(str(error))
-            except ModelRefused:
-                raise
-            except InfrastructureError as error:
-                failures.append(error)
-                return NotAnswered(str(error))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(one(question)) for question in questions]
-    except BaseExceptionGroup as faults:
-        raise faults.exceptions[0] from faults
-    if failures and len(failures) == len(questions):
-        raise failures[-1]
-    return [task.result() for task in asked]
+class _Asked(Generic[Q, A]):
+    """Questions and what came of them: answers by the question's number, and the failures of others."""
+
+    def __init__(self, questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]], at_once: int) -> None:
+        self.questions = questions
+        self.answer = answer
+        self.at_once = at_once
+        self.answers: dict[int, A | NotAnswered] = {}
+        self.rejections: list[InfrastructureError] = []
+        self.outages: list[ModelUnavailable] = []
+        self._outages_in_a_row = 0
+
+    async def put(self, numbers: Iterable[int]) -> None:
+        """Ask these. Raises what `ask_all` raises at once."""
+        gate = asyncio.Semaphore(self.at_once)
+
+        async def one(number: int) -> None:
+            async with gate:
+                await self._put(number)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in numbers:
+                    group.create_task(one(number))
+        except BaseExceptionGroup as faults:
+            raise faults.exceptions[0] from faults
+
+    async def _put(self, number: int) -> None:
+        try:
+            self.answers[number] = await self.answer(self.questions[number])
+        except NotAnswered as error:
+            self.answers[number] = error
+        except ToolError as error:
+            self.answers[number] = NotAnswered(str(error))
+        except ModelRefused:
+            raise
+        except ModelUnavailable as error:
+            self.outages.append(error)
+            self._outages_in_a_row += 1
+            if self._outages_in_a_row >= self.at_once + MAX_OUTAGES_IN_A_ROW:
+                left = len(self.questions) - len(self.answers)
+                raise _unavailable(error, left, len(self.questions)) from error
+            return
+        except InfrastructureError as error:
+            self.rejections.append(error)
+            self.answers[number] = NotAnswered(str(error))
+        self._outages_in_a_row = 0
+
+
+def _unavailable(last: ModelUnavailable, left: int, of: int) -> ModelUnavailable:
+    return ModelUnavailable(f"{left} of {of} questions had no reply; the last: {last.message}", last.remedy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -37,45 +37,70 @@ class Course(Struct, frozen=True, kw_only=True):
     accept: int | None = None
 
 
-def rest_of_round(name: str, episodes: Mapping[str, int], mutations: int) -> list[Load]:
-    """What is left of a round that was begun: its episodes by type, and synthesis over its tasks."""
-    loads = [
-        Load(round=name, what=kind, least=count, likely=count, most=count)
-        for kind, count in sorted(episodes.items())
-    ]
-    tasks = sum(episodes.values())
-    return loads + _synthesis(name, tasks, tasks, mutations)
+def rest_of_round(
+    name: str, episodes: Mapping[str, int], tasks: int, mutations: int, wanted: int | None = None
+) -> list[Load]:
+    """What is left of a round that was begun: its episodes by type, and synthesis over its `tasks`.
+
+    `wanted` is how many more solved episodes end it, where so many do.
+    """
+    left = Counter(episodes)
+    loads = [_wanted_of(name, kind, left, left, wanted, first=True) for kind in sorted(left)]
+    likely = min(tasks, sum(load.likely for load in loads)) if wanted is not None else tasks
+    return loads + _synthesis(name, likely, tasks, mutations)
+
+
+def still_wanted(wanted: int | None, loads: Iterable[Load]) -> int | None:
+    """How many solved episodes are missing after these loads, at the share that is taken to be solved."""
+    if wanted is None:
+        return None
+    episodes = sum(load.likely for load in loads if load.unit == "episodes")
+    return max(wanted - math.floor(episodes * SOLVED), 0)
 
 
 def new_rounds(waiting: Mapping[str, int], course: Course) -> list[Load]:
-    """The first new round over the tasks that wait, by type, and those that grow out of it."""
+    """The first new round over the tasks that wait, by type, and those that grow out of it.
+
+    None follows one that is likely to reach the target.
+    """
     loads: list[Load] = []
     likely = most = _cut(Counter(waiting), course.size)
+    wanted = course.accept
     for number in range(1, course.rounds + 1):
-        name = f"new round {number}"
-        for kind in sorted(most):
-            loads.append(_episodes(name, kind, likely[kind], most, course, first=number == 1))
-        loads += _synthesis(name, likely.total(), most.total(), course.mutations)
-        grown = SOLVED * ACCEPTED * course.mutations
-        likely = _cut(Counter({kind: round(n * grown) for kind, n in likely.items()}), course.size)
-        most = _cut(Counter({kind: n * course.mutations for kind, n in most.items()}), course.size)
-        if not most.total():
+        if not most.total() or wanted == 0:
             break
+        name, samples = f"new round {number}", course.samples
+        episodes = [
+            _wanted_of(name, kind, _times(likely, samples), _times(most, samples), wanted, first=number == 1)
+            for kind in sorted(most)
+        ]
+        # Every task has its first sample before any has its second.
+        run = Counter({load.what: min(likely[load.what], load.likely) for load in episodes})
+        most_solved = most.total() if wanted is None else min(most.total(), wanted)
+        loads += episodes + _synthesis(name, run.total(), most_solved, course.mutations)
+        wanted = still_wanted(wanted, episodes)
+        grown = SOLVED * ACCEPTED * course.mutations
+        likely = _cut(Counter({kind: round(n * grown) for kind, n in run.items()}), course.size)
+        most = _cut(_times(most, course.mutations), course.size)
     return loads
 
 
-def _episodes(
-    name: str, kind: str, tasks: int, most_tasks: Counter[str], course: Course, *, first: bool
+def _wanted_of(
+    name: str, kind: str, likely: Counter[str], most: Counter[str], wanted: int | None, *, first: bool
 ) -> Load:
     """A first round runs all its tasks unless enough are solved before, later ones what was made of them."""
-    likely, most = tasks * course.samples, most_tasks[kind] * course.samples
-    if course.accept is None:
-        return Load(round=name, what=kind, least=likely if first else 0, likely=likely, most=most)
-    wanted = course.accept * most_tasks[kind] / most_tasks.total()
-    enough = min(math.ceil(wanted / SOLVED), likely)
-    return Load(
-        round=name, what=kind, least=min(math.ceil(wanted), likely) if first else 0, likely=enough, most=most
-    )
+    if wanted is None:
+        return Load(
+            round=name, what=kind, least=likely[kind] if first else 0, likely=likely[kind], most=most[kind]
+        )
+    share = wanted * most[kind] / max(most.total(), 1)
+    enough = min(math.ceil(share / SOLVED), likely[kind])
+    least = min(math.ceil(share), likely[kind]) if first else 0
+    return Load(round=name, what=kind, least=least, likely=enough, most=most[kind])
+
+
+def _times(tasks: Counter[str], factor: int) -> Counter[str]:
+    return Counter({kind: count * factor for kind, count in tasks.items()})
 
 
 def _synthesis(name: str, tasks: int, most_tasks: int, mutations: int) -> list[Load]:

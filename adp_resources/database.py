@@ -15,9 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from runtimes.errors import ConfigurationError
+from runtimes.write_ahead import log_ahead
 
 VERSION_TABLE = "adp_schema_version"
-HEAD = "0004"
+HEAD = "0005"
 BUSY_SECONDS = 60
 
 
@@ -139,7 +140,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own BEGIN comes too late for a read that is followed by a write: two planners could both
     # read "pending". With isolation_level None, `_begin` decides.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    log_ahead(connection, BUSY_SECONDS)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -18,13 +21,17 @@ from adp_resources.dead_letters import DeadLetters, LetterKey, Try, failed_try
 from adp_resources.journal import Journal
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
 from runtimes.errors import BudgetSpent, InfrastructureError
-from runtimes.llm.retry import RetryPolicy
+from runtimes.llm.retry import RetryPolicy, Transient
 from runtimes.registry import create_runtime
 from runtimes.services import Services
 from runtimes.template_cache import perform_or_redo
 
+T = TypeVar("T")
+
 Work = tuple[TaskSpec, int]
 """A task and the number of its sample."""
+
+JOURNAL_THREADS = 4
 
 MAX_FAILURES_IN_A_ROW = 10
 """So many infrastructure failures with no finished episode between them mean that going on is no use."""
@@ -44,7 +51,7 @@ class LocalFanOut:
 
         No more is wanted when the round's chain has as many solved trajectories as it is to have, or a budget
         is spent: then no episode is begun any more, those in flight come to their end, and what is given is
-        why, empty but for a budget.
+        why, empty but for a budget. A user's budget ends that user's tasks alone.
 
         `cancelled` is asked twice a second. Raises RoundCancelled when it says so or the process gets SIGINT
         or SIGTERM; PlatformError when going on is no use (a refused key, a full disk, a dead service).
@@ -61,19 +68,34 @@ class LocalFanOut:
             finished = await asyncio.to_thread(self.journal.finished, round, task_type)
             samples = [*((task.task_id, sample) for task, sample in work), *finished]
             several = {task_id for task_id, sample in samples if sample}
-            crew = _Crew(self, round, runtime, services, deque(work), several, acceptance is not None)
-            try:
-                await crew.work_off()
-            finally:
-                await runtime.cleanup()
-        return crew.spent
+            # Threads of their own: a database that is busy keeps no name from being looked up, nor a
+            # cancellation from being noticed.
+            with ThreadPoolExecutor(JOURNAL_THREADS, "journal") as threads:
+                crew = _Crew(
+                    self, round, runtime, services, deque(work), several, acceptance is not None, threads
+                )
+                try:
+                    await crew.work_off()
+                finally:
+                    await runtime.cleanup()
+        return crew.why_stopped
+
+
+class _Spoiled(Transient):
+    """An episode that our own failure spoiled."""
+
+    def __init__(self, trajectory: Trajectory) -> None:
+        self.trajectory = trajectory
+        self.reason = (trajectory.error_message or "").rstrip(".")
+        super().__init__(self.reason)
 
 
 @dataclass
 class _Crew:
-    """The episodes of one run: what is left to begin, how the last ones ended, and which budget is spent.
+    """The episodes of one run: what is left to begin, how the last ones ended, and which budgets are spent.
 
-    `several` are the tasks with more than one sample in the round.
+    `spent` says by whose limit, None for the round's, what the limit said. `several` are the tasks with more
+    than one sample in the round.
     """
 
     engine: LocalFanOut
@@ -83,8 +105,10 @@ class _Crew:
     queue: deque[Work]
     several: set[str]
     has_target: bool
-    spent: str = ""
+    threads: ThreadPoolExecutor
+    spent: dict[str | None, str] = field(default_factory=dict)
     failures_in_a_row: list[LetterKey] = field(default_factory=list)
+    writes: set[asyncio.Future[None]] = field(default_factory=set)
 
     async def work_off(self) -> None:
         running: set[asyncio.Task[None]] = set()
@@ -92,21 +116,40 @@ class _Crew:
             async with asyncio.TaskGroup() as group:
                 while True:
                     room = await self._wanted() - len(running)
-                    for _ in range(min(room, len(self.queue))):
-                        running.add(group.create_task(self._episode(*self.queue.popleft())))
+                    for task, sample in self._next(room):
+                        running.add(group.create_task(self._episode(task, sample)))
                     if not running:
                         return
                     _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
+        finally:
+            await asyncio.gather(*self.writes, return_exceptions=True)
+            if self._is_dead():
+                # None of these is to blame: they are work of the round as before.
+                letters = DeadLetters(self.engine.journal.database)
+                await self._apart(letters.put_back, self.failures_in_a_row, "the round, which stopped")
+
+    @property
+    def why_stopped(self) -> str:
+        """What the first limit said that kept work from being done; empty where none did."""
+        return next(iter(self.spent.values()), "")
+
+    def _next(self, room: int) -> Iterator[Work]:
+        """As much work as there is room for, without that of users who have spent their budget."""
+        while room > 0 and self.queue:
+            task, sample = self.queue.popleft()
+            if task.user not in self.spent:
+                room -= 1
+                yield task, sample
 
     async def _wanted(self) -> int:
         """How many episodes are to be in flight; no more than it should take to reach a target."""
-        if self.spent:
+        if None in self.spent:
             return 0
         if not self.has_target:
             return self.engine.episodes
-        state = await asyncio.to_thread(self.engine.journal.acceptance, self.round)
+        state = await self._apart(self.engine.journal.acceptance, self.round)
         return min(state.episodes_wanted if state else 0, self.engine.episodes)
 
     async def _episode(self, task: TaskSpec, sample: int) -> None:
@@ -114,18 +157,44 @@ class _Crew:
         try:
             trajectory = await self._until_settled(task, sample, failed)
         except BudgetSpent as error:
-            self.spent = self.spent or str(error)
+            self.spent.setdefault(error.user, str(error))
             trajectory = self._given_up(task, sample, str(error))
-        await asyncio.to_thread(self.engine.journal.write, trajectory, failed=failed)
-        await self._judge(trajectory)
+        failure = trajectory.outcome == "infrastructure_error"
+        if failure:
+            self.failures_in_a_row.append((self.round, task.task_id, sample))
+        elif trajectory.finished:
+            self.failures_in_a_row.clear()
+        await self._keep(trajectory, failed)
+        if failure and self._is_dead():
+            raise InfrastructureError(
+                trajectory.error_type or "system_error",
+                f"Stopped after {len(self.failures_in_a_row)} infrastructure failures in a row; the last, in "
+                f"task {trajectory.task_id}: {trajectory.error_message}",
+                "Mend the cause and run again: finished work is kept.",
+            )
+
+    def _apart(self, work: Callable[..., T], *args: object, **options: object) -> asyncio.Future[T]:
+        """Do work on the database in a thread of ours."""
+        return asyncio.get_running_loop().run_in_executor(self.threads, partial(work, *args, **options))
+
+    async def _keep(self, trajectory: Trajectory, failed: list[Try]) -> None:
+        """Journal it. A write that was begun goes on to its end, though this is cancelled meanwhile."""
+        write = self._apart(self.engine.journal.write, trajectory, failed=failed)
+        self.writes.add(write)
+        write.add_done_callback(self.writes.discard)
+        await asyncio.shield(write)
+
+    def _is_dead(self) -> bool:
+        """Whether so much failed with nothing finished between that a service must be dead."""
+        return len(self.failures_in_a_row) >= MAX_FAILURES_IN_A_ROW
 
     async def _until_settled(self, task: TaskSpec, sample: int, failed: list[Try]) -> Trajectory:
         """Repeat the episode while the platform is at fault and tries are left; these go to `failed`.
 
         The last one's message says that it was the last.
         """
-        retry = self.engine.retry
-        for attempt in range(retry.tries):
+
+        async def once() -> Trajectory:
             trajectory = await perform_or_redo(
                 task,
                 self.runtime,
@@ -134,14 +203,16 @@ class _Crew:
                 round=self.round,
                 only_sample=task.task_id not in self.several,
             )
-            if trajectory.outcome != "infrastructure_error":
-                return trajectory
-            failed.append(failed_try(trajectory))
-            if attempt + 1 == retry.tries:
-                said = f"{(trajectory.error_message or '').rstrip('.')}. The last of {retry.tries} tries."
-                return msgspec.structs.replace(trajectory, error_message=said)
-            await asyncio.sleep(retry.wait(attempt, None))
-        raise ValueError("a retry policy needs at least one try")
+            if trajectory.outcome == "infrastructure_error":
+                failed.append(failed_try(trajectory))
+                raise _Spoiled(trajectory)
+            return trajectory
+
+        try:
+            return await self.engine.retry.run(once)
+        except _Spoiled as last:
+            said = f"{last.reason}. The last of {self.engine.retry.tries} tries."
+            return msgspec.structs.replace(last.trajectory, error_message=said)
 
     def _given_up(self, task: TaskSpec, sample: int, reason: str) -> Trajectory:
         return Trajectory(
@@ -152,22 +223,4 @@ class _Crew:
             sample=sample,
             outcome="cancelled",
             error_message=reason,
-        )
-
-    async def _judge(self, trajectory: Trajectory) -> None:
-        if trajectory.finished:
-            self.failures_in_a_row.clear()
-        if trajectory.outcome != "infrastructure_error":
-            return
-        self.failures_in_a_row.append((trajectory.round, trajectory.task_id, trajectory.sample))
-        if len(self.failures_in_a_row) < MAX_FAILURES_IN_A_ROW:
-            return
-        # The service is dead, and none of these is to blame: they are work of the round as before.
-        letters = DeadLetters(self.engine.journal.database)
-        await asyncio.to_thread(letters.put_back, self.failures_in_a_row, "the round, which stopped")
-        raise InfrastructureError(
-            trajectory.error_type or "system_error",
-            f"Stopped after {len(self.failures_in_a_row)} infrastructure failures in a row; the last, in "
-            f"task {trajectory.task_id}: {trajectory.error_message}",
-            "Mend the cause and run again: finished work is kept.",
         )

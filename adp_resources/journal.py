@@ -18,7 +18,7 @@ from adp_resources.acceptance import Acceptance, acceptance, has_place, promotab
 from adp_resources.database import Database, upsert
 from adp_resources.dead_letters import Try, bury, clear
 from adp_resources.files import write_atomically
-from adp_resources.tables import journal
+from adp_resources.tables import dead_letters, journal
 from runtimes.contracts import Outcome, Trajectory, trajectory_from_json, trajectory_to_json
 from runtimes.errors import ErrorType
 
@@ -50,16 +50,21 @@ def _no_loss(new: Any) -> sa.ColumnElement[bool]:
 
 
 class Journal:
-    """The record of what was executed. A row is written once its episode is over and never lost after."""
+    """The record of what was executed. A row is written once its episode is over and never lost after.
 
-    def __init__(self, database: Database, trajectories: Path) -> None:
+    `judged` says whether what rests on a judge's word alone counts towards a target of solved trajectories.
+    """
+
+    def __init__(self, database: Database, trajectories: Path, *, judged: bool = False) -> None:
         self.database = database
         self.trajectories = trajectories
+        self.judged = judged
 
     def write(self, trajectory: Trajectory, *, failed: Sequence[Try] = ()) -> None:
         """Keep one trajectory; a repeated write of the same key replaces it.
 
-        What was solved beyond the target of its chain of rounds is marked surplus. A failure of ours becomes
+        What was solved beyond the target of its chain of rounds, or does not count, is marked surplus. A
+        failure of ours becomes
         a dead letter with the tries that `failed`, a result clears it.
         """
         if trajectory.outcome != "solved" or self.acceptance(trajectory.round) is None:
@@ -70,7 +75,8 @@ class Journal:
                 self._record(connection, unbounded, document, failed)
             return
         with self.database.begin() as connection:
-            placed = msgspec.structs.replace(trajectory, surplus=not has_place(connection, trajectory))
+            surplus = not has_place(connection, trajectory, judged=self.judged)
+            placed = msgspec.structs.replace(trajectory, surplus=surplus)
             document = trajectory_to_json(placed)
             self._mirror(placed, document)
             self._record(connection, placed, document, failed)
@@ -78,15 +84,16 @@ class Journal:
     def acceptance(self, round: str) -> Acceptance | None:
         """How far the round's chain is from its target; None where it has none."""
         with self.database.read() as connection:
-            return acceptance(connection, round)
+            return acceptance(connection, round, judged=self.judged)
 
-    def settle(self, round: str) -> int:
-        """Accept what is surplus though a place is free, oldest first; gives how many.
+    def settle(self, round: str) -> list[str]:
+        """Accept what is surplus though a place is free, oldest first; gives the round of each.
 
-        Places come free when a verdict is taken back or the target is raised.
+        It may be another one of the chain. Places come free when a verdict is taken back or the target is
+        raised.
         """
         with self.database.begin() as connection:
-            found = promotable(connection, round)
+            found = promotable(connection, round, judged=self.judged)
             for name, task_id, sample, packed in found:
                 accepted = trajectory_from_json(zlib.decompress(packed))
                 accepted.surplus = False
@@ -97,7 +104,7 @@ class Journal:
                     journal.c.round == name, journal.c.task_id == task_id, journal.c.sample == sample
                 )
                 connection.execute(query.values(surplus=False, document=zlib.compress(document, 1)))
-        return len(found)
+        return [name for name, *_ in found]
 
     def replace_verdict(self, old: Trajectory, new: Trajectory) -> bool:
         """Put `new`, the same episode with another verdict, in the place of `old`.
@@ -112,12 +119,18 @@ class Journal:
             found = connection.execute(sa.select(journal.c.document).where(where)).scalar()
             if found is None or trajectory_from_json(zlib.decompress(found)) != old:
                 return False
-            surplus = new.success and (old.surplus or not (old.success or has_place(connection, new)))
+            has_its_place = old.success or has_place(connection, new, judged=self.judged)
+            surplus = new.success and (old.surplus or not has_its_place)
             placed = msgspec.structs.replace(new, surplus=surplus)
             document = trajectory_to_json(placed)
             if self._mirrors(placed):
                 self._mirror(placed, document)
-            values = {"outcome": placed.outcome, "reward": placed.reward, "surplus": surplus}
+            values = {
+                "outcome": placed.outcome,
+                "reward": placed.reward,
+                "surplus": surplus,
+                "withheld": placed.withheld,
+            }
             packed = zlib.compress(document, 1)
             connection.execute(sa.update(journal).where(where).values(**values, document=packed))
         return True
@@ -201,16 +214,28 @@ class Journal:
         """Which spent budget kept a round from being run to its end; empty where none did.
 
         Such a round has episodes that were given up, is short of its target where it has one, and can be gone
-        on with when there is more to spend.
+        on with when there is more to spend. An episode that a dead letter holds back is none of these.
         """
+        held = sa.exists().where(
+            dead_letters.c.round == journal.c.round,
+            dead_letters.c.task_id == journal.c.task_id,
+            dead_letters.c.sample == journal.c.sample,
+            dead_letters.c.state != "retry",
+        )
         query = sa.select(journal.c.error_message).where(
-            journal.c.round == round, journal.c.outcome == "cancelled"
+            journal.c.round == round, journal.c.outcome == "cancelled", sa.not_(held)
         )
         with self.database.read() as connection:
-            state = acceptance(connection, round)
+            state = acceptance(connection, round, judged=self.judged)
             if state and not state.missing:
                 return ""
             return connection.execute(query.order_by(journal.c.ended_at.desc()).limit(1)).scalar() or ""
+
+    def given_up(self) -> set[str]:
+        """The rounds that have episodes that were given up; which of them stopped, `why_stopped` says."""
+        query = sa.select(journal.c.round).distinct().where(journal.c.outcome == "cancelled")
+        with self.database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def tried(self, rounds: Collection[str]) -> tuple[int, int]:
         """How many episodes rounds have, and of how many tasks these are."""
@@ -250,6 +275,7 @@ class Journal:
             "attempts": len(failed) if spoiled and failed else len(failed) + 1,
             "document": zlib.compress(document, 1),
             "surplus": trajectory.surplus,
+            "withheld": trajectory.withheld,
         }
         written = upsert(connection, journal, [row], replace_if=_no_loss)
         if trajectory.finished:

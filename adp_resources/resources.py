@@ -39,8 +39,9 @@ from runtimes.web.page.screenshots import FOLDER, ScreenshotStore
 from sandbox import Limits, SandboxPool
 from sandbox.backends.protections import protections_named
 
-INFRASTRUCTURE_RETRY = RetryPolicy(tries=3, initial_seconds=1.0)
-"""For whole episodes that our own failure spoiled."""
+EPISODE_TRIES, LONGER_THAN_A_CALL = 3, 10
+"""For whole episodes that our own failure spoiled: their waits, so many times a call's, outlast a restart of
+what failed and a breaker that cut it off."""
 
 
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -56,7 +57,8 @@ class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._database
 
     def journal(self) -> Journal:
-        return Journal(self.get(), self.settings.get().output / "trajectories")
+        settings = self.settings.get()
+        return Journal(self.get(), settings.output / "trajectories", judged=settings.release_judged)
 
     def task_stats(self) -> TaskStats:
         return TaskStats(self.get())
@@ -117,7 +119,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             services=self.services,
             journal=self.database.journal(),
             episodes=settings.max_concurrent_tasks,
-            retry=INFRASTRUCTURE_RETRY,
+            retry=RetryPolicy(EPISODE_TRIES, LONGER_THAN_A_CALL * settings.llm_retry_initial_seconds),
         )
 
     def services(self, browsers: type[BrowserPool] = BrowserPool) -> Services:

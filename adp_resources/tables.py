@@ -121,8 +121,9 @@ journal = Table(
     Column("attempts", Integer, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("surplus", Boolean, nullable=False),
+    Column("withheld", String(16)),
     Index("journal_by_task", "task_id"),
-    Index("journal_by_outcome", "round", "outcome", "surplus"),
+    Index("journal_by_outcome", "round", "outcome", "surplus", "withheld"),
 )
 """One row a round, task and sample: the trajectory itself (`document`, zlib) and what is asked of it most."""
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from adp_resources.database import Database, upsert
-from adp_resources.tables import journal, llm_calls
+from adp_resources.tables import journal, llm_calls, rounds
 from runtimes.llm.ledger import Call, Spent
 
 NEWEST = 500
 """Episodes or calls that an estimate rests on, at most."""
 
+_TOKENS = ("prompt_tokens", "completion_tokens")
 _SUMS = (
     sa.func.coalesce(sa.func.sum(llm_calls.c.prompt_tokens + llm_calls.c.completion_tokens), 0),
     sa.func.coalesce(sa.func.sum(llm_calls.c.cost_usd), 0.0),
@@ -43,25 +44,32 @@ class UsageTable:
             upsert(connection, llm_calls, [_row(call) for call in calls], replace=False)
 
     def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
-        """What the calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        """What calls took that began at `since`, epoch seconds, or later.
+
+        Those of a user, or of a round and all others in its chain, which have one budget together.
+        """
         query = sa.select(*_SUMS).where(llm_calls.c.at >= since)
         if round is not None:
-            query = query.where(llm_calls.c.round == round)
+            chain = sa.select(rounds.c.chain).where(rounds.c.round == round).scalar_subquery()
+            others = sa.select(rounds.c.round).where(rounds.c.chain == chain)
+            query = query.where(sa.or_(llm_calls.c.round == round, llm_calls.c.round.in_(others)))
         if user is not None:
             query = query.where(llm_calls.c.user_id == user)
         with self.database.read() as connection:
             return _spent(*connection.execute(query).one())
 
-    def of_rounds(self, rounds: Iterable[str]) -> Spent:
+    def of_rounds(self, names: Iterable[str]) -> Spent:
         """What the calls of rounds took together."""
-        return sum((self.spent(round=name) for name in rounds), start=Spent())
+        query = sa.select(*_SUMS).where(llm_calls.c.round.in_(list(names)))
+        with self.database.read() as connection:
+            return _spent(*connection.execute(query).one())
 
-    def by_stage(self, rounds: Iterable[str]) -> list[Taken]:
+    def by_stage(self, names: Iterable[str]) -> list[Taken]:
         """What the calls of rounds took together, by stage, provider and model."""
         who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)
         query = (
             sa.select(*who, sa.func.count(), *_SUMS)
-            .where(llm_calls.c.round.in_(list(rounds)))
+            .where(llm_calls.c.round.in_(list(names)))
             .group_by(*who)
             .order_by(*who)
         )
@@ -74,21 +82,48 @@ class UsageTable:
     def of_episodes(self, task_type: str, model: str) -> list[tuple[int, int]]:
         """Prompt and reply tokens of the newest finished episodes of a type that `model` was paid for.
 
-        What came from the cache counts, too: it is what another task like these will take.
+        What came from the cache counts, too: it is what another task like these will take. So do a judge's
+        calls and those that tools made, which the journal does not count.
         """
-        paid = sa.exists().where(
+        of_episode = (
             llm_calls.c.round == journal.c.round,
             llm_calls.c.task_id == journal.c.task_id,
             llm_calls.c.sample == journal.c.sample,
             llm_calls.c.model == model,
         )
-        query = (
-            sa.select(journal.c.prompt_tokens, journal.c.completion_tokens)
-            .where(journal.c.task_type == task_type, journal.c.finished, paid)
+        columns = [journal.c[name] for name in ("round", "task_id", "sample", *_TOKENS)]
+        newest = (
+            sa.select(*columns)
+            .where(journal.c.task_type == task_type, journal.c.finished, sa.exists().where(*of_episode))
             .order_by(journal.c.ended_at.desc())
             .limit(NEWEST)
+            .subquery()
         )
-        return self._pairs(query)
+        query = (
+            sa.select(
+                newest.c.prompt_tokens,
+                newest.c.completion_tokens,
+                sa.func.sum(llm_calls.c.prompt_tokens),
+                sa.func.sum(llm_calls.c.completion_tokens),
+            )
+            .join(
+                llm_calls,
+                sa.and_(
+                    llm_calls.c.round == newest.c.round,
+                    llm_calls.c.task_id == newest.c.task_id,
+                    llm_calls.c.sample == newest.c.sample,
+                    llm_calls.c.model == model,
+                ),
+            )
+            .group_by(newest.c.round, newest.c.task_id, newest.c.sample)
+            .group_by(newest.c.prompt_tokens, newest.c.completion_tokens)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            (max(prompt, int(paid)), max(replied, int(paid_replies)))
+            for prompt, replied, paid, paid_replies in rows
+        ]
 
     def of_calls(self, stage: str, model: str) -> list[tuple[int, int]]:
         """Prompt and reply tokens of the newest calls of a stage that `model` was paid for."""

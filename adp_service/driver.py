@@ -22,7 +22,8 @@ from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
 from runtimes.registry import task_types
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey("training_dataset"))
+DATASET = "training_dataset"
+LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey(DATASET))
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
 
 
 def refresh_round(platform: Platform, name: str) -> Ran:
-    """Make the trajectory assets and the dataset of a round anew from the journal."""
-    again = [dg.AssetKey(asset) for asset in (*map(asset_name, task_types()), "training_dataset")]
-    return _execute(platform, ROUND_JOB, name, QUIET, again)
+    """Make the trajectory assets and the dataset of a round anew from the journal; no episode is run."""
+    trajectories = [asset_name(kind) for kind in task_types()]
+    config = {"ops": {asset: {"config": {"run": False}} for asset in trajectories}}
+    again = [dg.AssetKey(asset) for asset in (*trajectories, DATASET)]
+    return _execute(platform, ROUND_JOB, name, {**config, **QUIET}, again)
 
 
 def refresh_dead_letters(platform: Platform) -> None:
@@ -163,10 +166,12 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
     done = completed(platform)
     busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
     letters = platform.dead_letters.in_rounds("retry")
+    journal = platform.journal
+    whole = done - {name for name in journal.given_up() if journal.why_stopped(name)}
     found = []
     for planned in platform.rounds.all():
         left = Unfinished(planned, letters.get(planned.name, 0) if planned.name in done else 0)
-        if not left.put_back and not _was_left(platform, planned, done, sources):
+        if not left.put_back and not _was_left(platform, planned, whole, sources):
             continue
         if planned.name in busy:
             raise ConfigurationError(
@@ -190,10 +195,13 @@ def completed(platform: Platform) -> set[str]:
     return set.intersection(*(platform.instance.get_materialized_partitions(key) for key in LAST_ASSETS))
 
 
-def _was_left(platform: Platform, planned: Round, done: set[str], sources: set[str]) -> bool:
-    if planned.driver != "command":
-        return False
-    if planned.name in done and not platform.journal.why_stopped(planned.name):
+def with_dataset(platform: Platform) -> set[str]:
+    """The rounds that have a dataset, whatever else of them is missing."""
+    return platform.instance.get_materialized_partitions(dg.AssetKey(DATASET))
+
+
+def _was_left(platform: Platform, planned: Round, whole: set[str], sources: set[str]) -> bool:
+    if planned.driver != "command" or planned.name in whole:
         return False
     return not sources or bool(sources & _sources(platform, planned.name))
 

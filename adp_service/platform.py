@@ -41,7 +41,8 @@ class Platform:
 
     @cached_property
     def journal(self) -> Journal:
-        return Journal(self.database, self.settings.output / "trajectories")
+        judged = self.settings.release_judged
+        return Journal(self.database, self.settings.output / "trajectories", judged=judged)
 
     @cached_property
     def rounds(self) -> Rounds:

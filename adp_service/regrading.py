@@ -9,7 +9,7 @@ from pathlib import Path
 from adp_assets.intake.task_files import open_task_file, read_lines
 from adp_resources.regrading import regrade_all
 from adp_resources.resources import resources
-from adp_service.driver import completed, refresh_round
+from adp_service.driver import refresh_round, with_dataset
 from adp_service.platform import Platform
 from runtimes.contracts import Verifier, task_from_json
 from runtimes.errors import ConfigurationError, InvalidTask
@@ -93,25 +93,16 @@ def run_regrade(
 def renew(platform: Platform, rounds: Iterable[str]) -> dict[str, str]:
     """Bring what was made of these rounds' trajectories up to date; why that failed, by round.
 
-    A round with episodes left is not renewed, as that would run them: `adp run` does when it goes on.
+    No episode is run for it: what is left of a round is `adp run`'s.
     """
     failures = {}
-    done = completed(platform)
-    for name in rounds:
-        platform.journal.settle(name)
+    made = with_dataset(platform)
+    changed = set(rounds)
+    changed |= {promoted for name in changed for promoted in platform.journal.settle(name)}
+    for name in sorted(changed):
         platform.task_stats.refresh(name)
-        if name in done and _is_complete(platform, name):
+        if name in made:
             ran = refresh_round(platform, name)
             if not ran.ok:
                 failures[name] = ran.failure or "it was stopped"
     return failures
-
-
-def _is_complete(platform: Platform, name: str) -> bool:
-    planned = platform.rounds.get(name)
-    if planned is None:
-        return False
-    return all(
-        len(platform.journal.finished(name, kind)) == count * planned.samples
-        for kind, count in platform.rounds.task_counts(name).items()
-    )

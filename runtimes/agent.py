@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
-
-import msgspec
 
 from runtimes.calls import calls_of, completed, parse_arguments, shown
 from runtimes.context import Conversation, window_of
@@ -64,12 +61,11 @@ class Episode:
         self.conversation: Conversation | None = None
         self.answer: str | None = None
         self.done = False
-        self._deadline: asyncio.Timeout | None = None
 
     async def run(self, runtime_id: str, *, sample: int, round: str) -> Trajectory:
         """Work until the task is complete, or out of steps or time, or the platform fails.
 
-        Raises ModelRefused and BudgetSpent: no other episode could go better.
+        Raises ModelRefused and BudgetSpent: no further try could go better.
         """
         trajectory = Trajectory(task_id=self.task.task_id, runtime_id=runtime_id, created_at=time.time())
         clock = time.monotonic()
@@ -98,11 +94,10 @@ class Episode:
     async def _work_in_time(self, page: str | None) -> None:
         """Raises ToolError of type timeout at the task's time limit; the step it cut off says so, too."""
         try:
-            async with asyncio.timeout(self.task.timeout) as deadline:
-                self._deadline = deadline
+            async with self.bench.clock.limited(self.task.timeout):
                 await self._work(page)
         except TimeoutError as error:
-            if not deadline.expired():
+            if not self.bench.clock.is_over:
                 raise
             reason = f"{OUT_OF_TIME} of {self.task.timeout} s was reached."
             self.record.cut_off(reason)
@@ -114,7 +109,7 @@ class Episode:
         trajectory.task_type = self.task.task_type
         trajectory.round, trajectory.sample = round, sample
         trajectory.teacher, trajectory.model = self.record.author or (model.provider, model.model)
-        trajectory.sampling = msgspec.to_builtins(self.sampling)
+        trajectory.sampling = self.sampling.taken_by(trajectory.teacher)
         trajectory.prompt = self.prompt
         trajectory.tools = self.schemas
         trajectory.trims = self.conversation.trims if self.conversation is not None else []
@@ -140,6 +135,8 @@ class Episode:
             reply = await self._ask(conversation, turn)
             message = completed(reply.message, turn)
             step = self.record.reply(turn, reply, message)
+            if self.bench.clock.is_over:
+                raise TimeoutError
             conversation.reply(step.echo or message)
             text = (message.get("content") or "").strip()
             if calls := calls_of(message):
@@ -167,21 +164,18 @@ class Episode:
         """The model's next reply; the conversation is cut before to fit, and harder where it is refused."""
         conversation.fit(turn)
         try:
-            reply = await self._complete(conversation)
+            reply = await self._request(conversation)
         except ToolError as error:
             if error.error_class != CONTEXT_LENGTH or not conversation.shrink(turn):
                 raise
-            reply = await self._complete(conversation)
+            reply = await self._request(conversation)
         conversation.counted(reply.prompt_tokens)
+        if reply.model and self.bench.services.context_tokens is None:
+            conversation.narrow(window_of(reply.model))
         return reply
 
-    async def _complete(self, conversation: Conversation) -> Reply:
-        reply = await self.bench.model.complete(
-            conversation.messages, tools=self.schemas, sampling=self.sampling
-        )
-        if self._deadline is not None and (until := self._deadline.when()) is not None:
-            self._deadline.reschedule(until + reply.waited)  # waiting for a provider is not the agent's doing
-        return reply
+    async def _request(self, conversation: Conversation) -> Reply:
+        return await self.bench.complete(conversation.messages, tools=self.schemas, sampling=self.sampling)
 
     async def _first_page(self) -> str:
         try:

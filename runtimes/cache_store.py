@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runtimes.secrets import Redactor
+from runtimes.write_ahead import log_ahead
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class SqliteStore:
             self.path.touch(mode=0o600)  # it holds what models said, secrets and all
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
-                connection.execute("PRAGMA journal_mode=WAL")
+                log_ahead(connection, BUSY_SECONDS)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 connection.executescript(_TABLE)
                 self._prune(connection)

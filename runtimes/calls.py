@@ -11,11 +11,11 @@ import re
 from typing import Any
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from runtimes.contracts import Message
 from runtimes.errors import ToolError
+from runtimes.text import shallow
+from runtimes.tools.arguments import schema_fault
 from runtimes.tools.base import Tool
 
 MAX_ARGUMENT_CHARACTERS = 1 << 18
@@ -89,7 +89,13 @@ def parse_arguments(tool: Tool, raw: Any) -> dict[str, Any]:
                 f"The arguments of {tool.name} are not JSON: {error}.",
                 "Send one JSON object.",
             ) from error
-    fault = best_match(Draft202012Validator(tool.parameters).iter_errors(arguments))
+    try:
+        shallow(arguments)
+    except ValueError as error:
+        raise ToolError(
+            "runtime_error", f"The arguments of {tool.name} cannot be used: {error}.", "Send flatter ones."
+        ) from error
+    fault = schema_fault(tool.parameters, arguments)
     if fault is not None:
         place = fault.json_path.removeprefix("$").removeprefix(".")
         raise ToolError(

@@ -83,6 +83,12 @@ class Conversation:
         """Of the next request, estimated."""
         return round(self._tokens_a_byte * (self._fixed_bytes + sum(self._bytes)))
 
+    def narrow(self, window: int) -> None:
+        """Keep within a smaller window from now on: another model has taken the conversation over."""
+        if window < self.window:
+            self.window = window
+            self._room = min(self._room, window - min(REPLY_TOKENS, window // 4))
+
     def reply(self, message: Message) -> None:
         """Add what the model said, as it goes back to it."""
         self._unseen = []

@@ -23,9 +23,11 @@ from runtimes.world import World
 
 ActionType = Literal["code_execution", "browser_action", "tool_call"]
 Outcome = Literal["solved", "unsolved", "unverified", "infrastructure_error", "cancelled"]
+Withheld = Literal["judged", "refs_moved"]
 Message = dict[str, Any]
 """One chat-completions message, kept exactly as it was sent or received."""
 
+MAX_USER_CHARACTERS = 200
 MAX_TASK_ID_BYTES = 200
 """A task's id names its file, `<task_id>.json`, and file names end at 255 bytes."""
 
@@ -75,8 +77,9 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
         A task without an id gets a UUID made of its content: reading the same line twice gives the same task.
 
-        Raises InvalidTask for an id that cannot name a file.
+        Raises InvalidTask for an id that cannot name a file, and for a user that cannot be counted by.
         """
+        _check_user(self.user)
         task_id = self.task_id or str(uuid.uuid5(uuid.NAMESPACE_OID, msgspec.json.encode(self).decode()))
         check_task_id(task_id)
         lineage = self.lineage
@@ -93,6 +96,14 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     def user(self) -> str:
         """Whose task it is, as its metadata says; empty where nobody is named."""
         return str(self.metadata.get("user_id") or "")
+
+
+def _check_user(user: str) -> None:
+    if len(user) > MAX_USER_CHARACTERS or "\0" in user:
+        raise InvalidTask(
+            f"metadata.user_id {user[:40]!r} holds NUL, or is longer than {MAX_USER_CHARACTERS} characters.",
+            "Shorten it.",
+        )
 
 
 def check_task_id(task_id: str) -> None:
@@ -245,6 +256,16 @@ class Trajectory(Struct, kw_only=True):
     def finished(self) -> bool:
         """Whether the task had its fair try; our own failures and cancellations are to be repeated."""
         return self.outcome in {"solved", "unsolved", "unverified"}
+
+    @property
+    def withheld(self) -> Withheld | None:
+        """Why datasets leave it out, solved as it may be; `judged` only where they are not told to take such.
+
+        Where an earlier solution was done again and refs had moved, its calls name refs of other pages.
+        """
+        if self.metadata.get("refs_moved"):
+            return "refs_moved"
+        return "judged" if self.judged else None
 
     def messages(self) -> list[Message]:
         """The conversation in order, as chat completions have it, with observations whole.

@@ -98,5 +98,10 @@ class ModelRefused(InfrastructureError):
 class BudgetSpent(PlatformError):
     """A limit of a round's or a user's tokens or money is reached; the call that would pass it is not made.
 
-    Nobody's fault: the episode is given up as `cancelled`, its round stops and can be gone on with later.
+    Nobody's fault: the episode is given up as `cancelled`, and can be gone on with later. `user` says whose
+    limit it is, where it is not the round's: then the tasks of all others go on.
     """
+
+    def __init__(self, message: str, remedy: str = "", *, user: str | None = None) -> None:
+        super().__init__(message, remedy)
+        self.user = user

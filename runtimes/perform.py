@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
+from dataclasses import replace
 
 import msgspec
 
 from runtimes.contracts import Grade, Runtime, TaskSpec, Trajectory, Verifier
 from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, VerifierFault
 from runtimes.grading.base import grade, needs_last_page
+from runtimes.grading.clock import limited
 from runtimes.services import Services
 from runtimes.world import World
 
 log = logging.getLogger(__name__)
 
-GRADING_SECONDS = 300.0
-"""A grader that takes longer than this is stuck; its verdict is then an infrastructure failure.
+REDACTED_ANSWER = "redacted_answer"
+"""The key of a trajectory's metadata that says that its verdict saw more of the answer than is kept of it."""
 
-What an agent can make it wait for has to end before, with a reward of 0.
+GRADING_SECONDS = 300.0
+"""A grader that works longer than this is stuck; its verdict is then an infrastructure failure.
+
+It is a reward of 0 where it was running what the agent wrote.
 """
 
 
@@ -29,7 +33,7 @@ async def perform(
     """The graded trajectory of one sample, without secrets, which only the verdict was allowed to see.
 
     Whatever goes wrong on our side is its outcome, not an exception.
-    Only ModelRefused and BudgetSpent are raised: no further try of any task could go better.
+    Only ModelRefused and BudgetSpent are raised: no further try could go better.
     """
     trajectory = Trajectory(
         task_id=task.task_id,
@@ -45,17 +49,18 @@ async def perform(
         episode = runtime.episode(task.for_agent(), sample=sample, round=round, keep_page=keep_page)
         async with episode as (trajectory, world):
             redactor = redactor.knowing(world.session)
+            world = replace(world, user=task.user)
             verified = await graded(task.verifier, trajectory, services, world)
             if verified.success and world.trace is not None:
                 world.trace.unlink(missing_ok=True)
-            return redactor.json(verified)
+            told = redactor.json(verified)
+            if told.final_result != verified.final_result:
+                told.metadata = {**told.metadata, REDACTED_ANSWER: True}
+            return told
     except (ModelRefused, BudgetSpent):
         raise
-    except InfrastructureError as error:
-        fault = error
     except Exception as error:
-        log.exception("%s sample %d: a fault of the platform", task.task_id, sample)
-        fault = InfrastructureError("system_error", f"{type(error).__name__}: {error}")
+        fault = fault_of(error, trajectory)
     failed = msgspec.structs.replace(
         trajectory,
         outcome="infrastructure_error",
@@ -64,6 +69,14 @@ async def perform(
         error_message=str(fault),
     )
     return redactor.json(failed)
+
+
+def fault_of(error: Exception, trajectory: Trajectory) -> InfrastructureError:
+    """What went wrong with a trajectory, as ours to mend; what nobody foresaw is logged."""
+    if isinstance(error, InfrastructureError):
+        return error
+    log.error("%s sample %d: a fault of the platform", trajectory.task_id, trajectory.sample, exc_info=error)
+    return InfrastructureError("system_error", f"{type(error).__name__}: {error}")
 
 
 async def graded(
@@ -93,13 +106,18 @@ async def _verified(
         reason = f"the episode did not come to its end: {trajectory.error_message}"
         return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
     try:
-        async with asyncio.timeout(GRADING_SECONDS):
+        async with limited(GRADING_SECONDS) as clock:
             return trajectory.graded(await grade(verifier, trajectory, services, world))
     except VerifierFault as error:
         return msgspec.structs.replace(
             trajectory.graded(None), verifier=verifier.kind, grade_reason=str(error)
         )
     except TimeoutError as error:
+        if not clock.deadline.expired():
+            raise
+        if clock.in_agents_code:
+            reason = f"what was submitted took longer than {GRADING_SECONDS:g} s in all"
+            return trajectory.graded(Grade(verifier=verifier.kind, reward=0.0, reason=reason))
         raise InfrastructureError(
             "timeout", f"The grader ({verifier.kind}) gave no verdict within {GRADING_SECONDS:g} s."
         ) from error

@@ -10,6 +10,7 @@ import msgspec
 from runtimes.calls import calls_of, echo_of, shown
 from runtimes.contracts import ExecutionStep, Message, Trajectory, WebRecord
 from runtimes.llm.base import Reply
+from runtimes.llm.ledger import Spent
 
 if TYPE_CHECKING:
     from runtimes.web.page.page import WebPage
@@ -34,7 +35,7 @@ class Record:
         self._prompt_tokens = 0
         self._completion_tokens = 0
         self._cached_replies = 0
-        self._cost_usd: float | None = None
+        self._spent: Spent | None = None
 
     def reply(self, turn: int, reply: Reply, message: Message) -> ExecutionStep:
         """The first step of a turn, with the reply, whose message is kept as `message`."""
@@ -43,8 +44,8 @@ class Record:
         self._cached_replies += reply.cached
         if reply.provider:
             self.author = reply.provider, reply.model
-        if reply.cost_usd is not None:
-            self._cost_usd = (self._cost_usd or 0.0) + reply.cost_usd
+        spent = Spent.of(reply.prompt_tokens + reply.completion_tokens, reply.cost_usd)
+        self._spent = self._spent + spent if self._spent else spent
         step = self.step(turn)
         step.message, step.echo = message, echo_of(message)
         step.thought = thought_of(message)
@@ -85,7 +86,7 @@ class Record:
         trajectory.steps = self.steps
         trajectory.prompt_tokens = self._prompt_tokens
         trajectory.completion_tokens = self._completion_tokens
-        trajectory.cost_usd = self._cost_usd
+        trajectory.cost_usd = self._spent.cost_usd if self._spent else None
         trajectory.metadata |= {"total_steps": len(self.steps), "ended_by": self.ended_by}
         if self._cached_replies:
             trajectory.metadata["cached_replies"] = self._cached_replies

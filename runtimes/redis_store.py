@@ -37,6 +37,7 @@ class RedisStore:
         self._lock = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._silent_until = 0.0
+        self._closed = False
 
     async def get(self, key: str) -> bytes | None:
         found = await self._ask(b"GET", key.encode())
@@ -53,11 +54,13 @@ class RedisStore:
         await self._ask(b"DEL", key.encode())
 
     async def aclose(self) -> None:
+        """Whoever asks afterwards gets nothing, and opens no other connection."""
+        self._closed = True
         self._disconnect()
 
     async def _ask(self, *command: bytes) -> bytes | None:
         async with self._lock:
-            if time.monotonic() < self._silent_until:
+            if self._closed or time.monotonic() < self._silent_until:
                 return None
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):

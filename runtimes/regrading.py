@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from runtimes.contracts import Trajectory, Verifier
-from runtimes.errors import InfrastructureError, InvalidTask
+from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier, needs_world, tally
-from runtimes.perform import graded
+from runtimes.perform import REDACTED_ANSWER, fault_of, graded
 from runtimes.services import Services
 from runtimes.world import World
 
@@ -69,10 +69,12 @@ def count_votes(samples: Sequence[Trajectory], verifier: Verifier) -> list[Regra
 async def _one(sample: Trajectory, verifier: Verifier, services: Services) -> Regraded:
     if not sample.finished:
         return _keep(sample, _UNFINISHED)
+    if sample.metadata.get(REDACTED_ANSWER):
+        return _keep(sample, "a secret was taken out of its answer, and the verdict may have needed it")
     try:
         return _changed(sample, await graded(verifier, sample, services, World()))
-    except InfrastructureError as error:
-        return Regraded(sample, sample, kept=str(error), failed=True)
+    except Exception as error:
+        return Regraded(sample, sample, kept=str(fault_of(error, sample)), failed=True)
 
 
 _UNFINISHED = "it did not come to its end, by no fault of the agent's"

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 import msgspec
 
+from runtimes.text import DEEPEST
+
 T = TypeVar("T")
 
 Secret = tuple[str, str]
@@ -34,6 +36,9 @@ _SECRET_NAME = re.compile(
 _NO_SECRET_NAME = re.compile(r"_(FILE|PATH|DIR|UR[LI]|NAME|HOST|PORT|SOCK)$", re.IGNORECASE)
 _SESSION_NAME = re.compile(r"sess|sid$|token|auth|csrf|xsrf|jwt|secret|passw|api_?key", re.IGNORECASE)
 _RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.+/=%~-]{20,}")
+
+_BURIED = "[redacted:nested too deeply]"
+"""In place of what lies deeper than anything needs to, where there is a secret at all."""
 
 LEAST_LENGTH, SURE_LENGTH = 8, 16
 """Characters: what is shorter than the first is no secret, what is as long as the second may well be one."""
@@ -98,22 +103,24 @@ class Redactor:
         """Whether any could be in it: a few searches through its JSON instead of many through its parts."""
         try:
             document = msgspec.json.encode(value)
-        except (UnicodeEncodeError, TypeError):
+        except (UnicodeEncodeError, TypeError, RecursionError):
             return True
         return any(spelling in document for spelling in self._in_json)
 
-    def _clean(self, value: T) -> T:
+    def _clean(self, value: T, level: int = 0) -> T:
         cleaned: Any = value
-        if isinstance(value, str):
+        if level == DEEPEST and isinstance(value, dict | list | tuple | msgspec.Struct):
+            cleaned = _BURIED
+        elif isinstance(value, str):
             cleaned = self.text(value)
         elif isinstance(value, dict):
-            cleaned = {self._clean(key): self._clean(item) for key, item in value.items()}
+            cleaned = {self._clean(key): self._clean(item, level + 1) for key, item in value.items()}
         elif isinstance(value, list | tuple):
-            cleaned = type(value)(map(self._clean, value))
+            cleaned = type(value)([self._clean(item, level + 1) for item in value])
         elif isinstance(value, msgspec.Struct):
             fields = (name for name in value.__struct_fields__ if name not in IDENTITIES)
             cleaned = msgspec.structs.replace(
-                value, **{name: self._clean(getattr(value, name)) for name in fields}
+                value, **{name: self._clean(getattr(value, name), level + 1) for name in fields}
             )
         return cleaned  # type: ignore[no-any-return]
 

@@ -45,13 +45,15 @@ class Services:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def __aenter__(self) -> Services:
-        await self._stack.enter_async_context(self.sandboxes)
-        await self._stack.enter_async_context(self.browsers)
-        self._stack.push_async_callback(self.metering.aclose)
-        if self.templates is not None:
-            self._stack.push_async_callback(self.templates.aclose)
-        self._stack.push_async_callback(self.model.aclose)
-        self._stack.push_async_callback(self.toolbox.aclose)
+        async with AsyncExitStack() as stack:  # what is open is closed where the next does not open
+            await stack.enter_async_context(self.sandboxes)
+            await stack.enter_async_context(self.browsers)
+            stack.push_async_callback(self.metering.aclose)
+            if self.templates is not None:
+                stack.push_async_callback(self.templates.aclose)
+            stack.push_async_callback(self.model.aclose)
+            stack.push_async_callback(self.toolbox.aclose)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -20,7 +20,8 @@ from runtimes.builtin import AgentRuntime
 from runtimes.cache_store import CacheStore
 from runtimes.contracts import Runtime, TaskSpec, Trajectory
 from runtimes.counters import count_lookup
-from runtimes.llm.base import Account
+from runtimes.llm.base import Account, ChatModel
+from runtimes.llm.failover import Failover
 from runtimes.llm.metered import Metering
 from runtimes.perform import perform
 from runtimes.services import Services
@@ -67,6 +68,8 @@ class TemplateCache:
         self, key: str, task: TaskSpec, runtime: AgentRuntime, services: Services, *, sample: int, round: str
     ) -> Trajectory:
         template = _read(await self.store.get(key))
+        if template is not None and not _is_of(template, services.model):
+            template = None  # its words would pass for those of the model that was asked for
         again = await redo(template, task, runtime, services, sample, round) if template else None
         count_lookup(CACHE_TYPE, again is not None)
         if again is not None:
@@ -123,6 +126,12 @@ async def redo(
     for step in again.steps:
         step.action_params = {**step.action_params, "cached": True}
     return again
+
+
+def _is_of(template: Template, model: ChatModel) -> bool:
+    """Whether the solution was given by the model that is asked, or by one of several."""
+    asked = model.clients if isinstance(model, Failover) else (model,)
+    return (template.provider, template.model) in [(each.provider, each.model) for each in asked]
 
 
 def _why(again: Trajectory) -> str:

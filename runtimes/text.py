@@ -1,8 +1,12 @@
-"""Text that every later reader can take: what comes from agents, pages and files is not always Unicode."""
+"""Text and JSON that every later reader can take: what comes from agents is not always Unicode, or flat."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+DEEPEST = 100
+"""Levels of nesting. What Python's own limit leaves depends on who calls, so nobody shall come near it."""
 
 
 def well_formed(text: str) -> str:
@@ -19,3 +23,19 @@ def well_formed_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [well_formed_json(item) for item in value]
     return value
+
+
+def shallow(value: Any) -> Any:
+    """The value itself. Raises ValueError where it is nested deeper than DEEPEST."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [member for each in level for member in _members(each)]
+        if not level:
+            return value
+    raise ValueError("it is nested too deeply")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()

@@ -20,7 +20,7 @@ class World:
     `allowed_domains` the hosts that were allowed (None: any). `last_url` is the address the episode ended
     at. `last_page` is the page the agent had there, open until the verdict where somebody asked for that;
     the agent no longer acts on it. `session` is what of the cookies no trajectory may hold. `trace` is the
-    file of the browser's trace where one was taken.
+    file of the browser's trace where one was taken, `user` whose task it was.
     """
 
     storage_state: dict[str, Any] | None = None
@@ -29,3 +29,4 @@ class World:
     last_page: Page | None = None
     session: tuple[Secret, ...] = ()
     trace: Path | None = None
+    user: str = ""

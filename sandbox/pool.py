@@ -6,7 +6,8 @@ import asyncio
 import os
 import resource
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeVar
@@ -40,6 +41,16 @@ class Wanted:
     limits: Limits
     egress: EgressPolicy | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass
+class _Held:
+    """A turn that this task holds, of which pool; of none any more once it was given back."""
+
+    pool: SandboxPool | None
+
+
+_HELD: ContextVar[_Held | None] = ContextVar("held", default=None)
 
 
 class SandboxPool:
@@ -135,7 +146,7 @@ class SandboxPool:
         check_words("outputs", outputs, '["*.csv"]')
         # A new python finds nothing preloaded.
         wanted = await self.wanted(limits, profile, hosts, files, None if fresh else code)
-        async with self._turns:
+        async with self.turn():
             for _ in range(TRIES):
                 slot = await self.take(wanted)
                 try:
@@ -170,9 +181,25 @@ class SandboxPool:
         if found.backend is None:
             raise SandboxUnavailable(found.cause or found.problem, found.remedy or "See `adp doctor`.")
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait for one of the pool's turns and hold it."""
-        return self._turns
+    def turn(self) -> AbstractAsyncContextManager[Any]:
+        """Wait for one of the pool's turns and hold it, or go on within the one that `in_one_turn` holds."""
+        held = _HELD.get()
+        return nullcontext() if held is not None and held.pool is self else self._turns
+
+    @asynccontextmanager
+    async def in_one_turn(self) -> AsyncIterator[None]:
+        """Wait for a turn and do all that is done in the block, one thing after the other, in it.
+
+        For work of many steps, which else queues anew for each behind whoever takes long.
+        """
+        async with self._turns:
+            held = _Held(self)
+            token = _HELD.set(held)
+            try:
+                yield
+            finally:
+                held.pool = None  # tasks begun in the block have a copy
+                _HELD.reset(token)
 
     async def wanted(
         self,

@@ -44,7 +44,7 @@ def select(
         if trajectory.surplus:
             continue
         funnel["not surplus"] += 1
-        if trajectory.metadata.get("refs_moved"):  # an earlier solution: its calls name refs of other pages
+        if trajectory.withheld == "refs_moved":
             continue
         try:
             rows.append(_row(trajectory, tasks[trajectory.task_id]))

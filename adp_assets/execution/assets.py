@@ -2,6 +2,7 @@
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from adp_assets.display import bar_chart, preview
 from adp_assets.execution.frames import outcome_counts, success_rate, trajectory_frame
@@ -16,6 +17,14 @@ from adp_resources.regrading import decide_votes
 from adp_resources.resources import DatabaseResource, FanOutResource
 from adp_resources.task_stats import TaskRecord
 from runtimes.contracts import TaskSpec
+
+
+class TrajectoriesConfig(dg.Config):
+    """Whether episodes are run for the asset."""
+
+    run: bool = Field(
+        default=True, description="Off: run nothing, and show what the journal has, as after `adp regrade`."
+    )
 
 
 def asset_name(task_type: str) -> str:
@@ -37,6 +46,7 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
     )
     def trajectories(
         context: dg.AssetExecutionContext,
+        config: TrajectoriesConfig,
         seed_tasks: pl.DataFrame,
         database: DatabaseResource,
         fanout: FanOutResource,
@@ -46,7 +56,8 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
         tasks = tasks_of(rows)
         journal = database.journal()
         journal.settle(round)
-        work = _work(rows, tasks, journal.finished(round, task_type), database.dead_letters().held(round))
+        done = journal.finished(round, task_type) | database.dead_letters().held(round)
+        work = _work(rows, tasks, done) if config.run else []
         context.log.info("%s: %d episodes to run at most", round, len(work))
         with failing_in_words(context, f"{task_type} tasks of {round}: "):
             stopped = fanout.create().run(round, task_type, work, cancelled(context))
@@ -68,8 +79,8 @@ def trajectory_asset(task_type: str) -> dg.AssetsDefinition:
     return trajectories
 
 
-def _work(rows: pl.DataFrame, tasks: dict[str, TaskSpec], done: set[Key], held: set[Key]) -> list[Work]:
-    """What is to be run: every task's first sample before any task's second.
+def _work(rows: pl.DataFrame, tasks: dict[str, TaskSpec], done: set[Key]) -> list[Work]:
+    """What is to be run beyond `done`: every task's first sample before any task's second.
 
     A round that is stopped, by a person, a budget or its target, has then tried as many tasks as it could.
     """
@@ -79,7 +90,7 @@ def _work(rows: pl.DataFrame, tasks: dict[str, TaskSpec], done: set[Key], held: 
         (tasks[task_id], sample)
         for sample in range(most)
         for task_id, count in samples
-        if sample < count and (task_id, sample) not in done | held
+        if sample < count and (task_id, sample) not in done
     ]
 
 
@@ -121,8 +132,14 @@ def _limits(acceptance: Acceptance | None, stopped: str) -> dict[str, dg.Metadat
     """What was asked for and what was not run because of it, where there is such."""
     found: dict[str, dg.MetadataValue] = {}
     if acceptance:
-        counts = {"asked": acceptance.target, "accepted": acceptance.accepted, "surplus": acceptance.surplus}
-        found["accept"] = dg.MetadataValue.json(counts)
+        found["accept"] = dg.MetadataValue.json(
+            {
+                "asked": acceptance.target,
+                "accepted": acceptance.accepted,
+                "surplus": acceptance.surplus,
+                "withheld": acceptance.withheld,
+            }
+        )
     if stopped:
         found["stopped"] = dg.MetadataValue.text(stopped)
     return found

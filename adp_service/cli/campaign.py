@@ -43,7 +43,9 @@ class Campaign:
     def go(self) -> list[Ran]:
         """Run until the rounds are done, the target is reached, nothing is left to do, or a new one fails."""
         finished: list[Round] = []
-        for left in unfinished(self.platform, set(self.order.files)):
+        left_rounds = unfinished(self.platform, set(self.order.files))
+        self._aim_last(left_rounds)
+        for left in left_rounds:
             ran = self._go_on(left)
             if ran.cancelled or ran.refused:
                 return self.ran
@@ -60,6 +62,18 @@ class Campaign:
         """How far the last round's chain has come where solved episodes are still missing."""
         state = self.platform.journal.acceptance(self.last.name) if self.last else None
         return state if state and state.missing else None
+
+    def _aim_last(self, left: list[Unfinished]) -> None:
+        """Let the order's target be that of the order it goes on with, which may have had another."""
+        mine = [each.round for each in left if each.round.accept and not each.put_back]
+        if self.order.accept and mine:
+            self._aim(mine[-1])
+
+    def _aim(self, last: Round) -> None:
+        """Give the round's chain the order's target, but no lower than what is accepted."""
+        state = self.platform.journal.acceptance(last.name)
+        if state and self.order.accept:
+            self.platform.rounds.aim(last.name, max(self.order.accept, state.accepted))
 
     def _go_on(self, left: Unfinished) -> Ran:
         name = left.round.name
@@ -88,10 +102,10 @@ class Campaign:
         if last is None or state is None:
             return None
         if not state.missing:
-            return finished if accept == state.target else None
+            return finished if accept <= state.target else None
         if not finished:
             self.say(f"Going on after {last.name}: {state.accepted} are accepted so far.")
-        self.platform.rounds.aim(last.name, max(accept, state.accepted))
+        self._aim(last)
         return last
 
     def _new_rounds(self, finished: int) -> None:

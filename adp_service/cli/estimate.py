@@ -13,10 +13,11 @@ from rich.table import Column, Table
 
 from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
 from adp_assets.intake.task_files import TaskFiles
-from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round
+from adp_assets.rounds import Round
+from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round, still_wanted
 from adp_service.cli.campaign import Order
 from adp_service.cli.output import console, fields, note
-from adp_service.driver import unfinished
+from adp_service.driver import Unfinished, newest_round, unfinished
 from adp_service.platform import Platform
 from runtimes.llm.base import ChatModel
 from runtimes.llm.prices import Prices, read_prices
@@ -42,27 +43,54 @@ def _loads(platform: Platform, order: Order) -> list[Load]:
     mutations = settings.mutations_per_essence
     loads: list[Load] = []
     left = unfinished(platform, set(order.files))
+    wanted = _wanted(platform, order, left)
     for each in left:
-        loads += rest_of_round(each.round.name, _episodes_left(platform, each.round.name), mutations)
+        episodes, tasks = _episodes_left(platform, each.round)
+        own = wanted if each.round.accept else None
+        rest = rest_of_round(each.round.name, episodes, tasks, mutations, own)
+        loads += rest
+        wanted = still_wanted(own, rest) if each.round.accept else wanted
     rounds = order.rounds or (settings.max_rounds if order.accept else 1)
     course = Course(
         rounds=max(rounds - len(left), 0),
         samples=order.samples or settings.samples,
         size=min(order.max_tasks or settings.round_size, settings.round_size),
         mutations=mutations if settings.feedback_enabled or rounds == 1 else 0,
-        accept=order.accept,
+        accept=wanted,
     )
     return loads + new_rounds(_waiting(platform, order), course)
 
 
-def _episodes_left(platform: Platform, name: str) -> Counter[str]:
-    """Episodes of a planned round without a result, by task type."""
-    planned = platform.rounds.get(name)
-    assert planned is not None
-    counts = platform.rounds.task_counts(name)
-    return Counter(
-        {kind: n * planned.samples - len(platform.journal.finished(name, kind)) for kind, n in counts.items()}
+def _wanted(platform: Platform, order: Order, left: list[Unfinished]) -> int | None:
+    """How many solved episodes are missing: a chain that the order goes on with has some of them already."""
+    if order.accept is None:
+        return None
+    chains = [each.round for each in left if each.round.accept]
+    last = chains[-1] if chains else None
+    if not left and not order.again:
+        last = newest_round(platform, set(order.files))
+    state = platform.journal.acceptance(last.name) if last else None
+    if state is None or not (chains or state.missing):
+        return order.accept
+    return max(order.accept - state.accepted, 0)
+
+
+def _episodes_left(platform: Platform, planned: Round) -> tuple[Counter[str], int]:
+    """Episodes of a planned round without a result, by task type, and how many tasks it has.
+
+    Dead letters wait for a person, and are not run.
+    """
+    counts = platform.rounds.task_counts(planned.name)
+    held = Counter(
+        letter.task_type
+        for letter in platform.dead_letters.all(["dead", "discarded"])
+        if letter.round == planned.name
     )
+    left = {
+        kind: n * planned.samples - len(platform.journal.finished(planned.name, kind)) - held[kind]
+        for kind, n in counts.items()
+    }
+    return Counter({kind: max(count, 0) for kind, count in left.items()}), sum(counts.values())
 
 
 def _waiting(platform: Platform, order: Order) -> Counter[str]:

@@ -51,11 +51,15 @@ def run(
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", min=0, help="Tokens a round may take. Default: ROUND_TOKEN_LIMIT."),
+        typer.Option(
+            "--max-tokens", min=0, help="Tokens all rounds may take together. Default: ROUND_TOKEN_LIMIT."
+        ),
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option("--max-cost", min=0, help="US dollars a round may cost. Default: MAX_ROUND_COST_USD."),
+        typer.Option(
+            "--max-cost", min=0, help="US dollars they may cost together. Default: MAX_ROUND_COST_USD."
+        ),
     ] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", "-t", help="Only tasks of this type; may be repeated.")
@@ -129,6 +133,11 @@ def _end(ran: list[Ran], short: Acceptance | None) -> None:
         raise typer.Exit(INTERRUPTED if all(each.cancelled for each in broken) else 1)
     if short:
         note(f"{short.accepted} of {short.target} were accepted: run again, with more tasks or more budget.")
+    if short and short.withheld:
+        note(
+            f"{short.withheld} more were solved that no dataset takes: a judge alone passed them "
+            "(RELEASE_JUDGED), or they repeat an earlier solution on other pages."
+        )
     if short or any(each.stopped for each in ran):
         raise typer.Exit(NOT_ALL)
 

@@ -14,6 +14,7 @@ from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.output import console, fields
+from adp_service.cli.summary import accepted_in_words
 from adp_service.driver import completed, is_interrupted
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
@@ -92,7 +93,7 @@ def _one_round(platform: Platform, name: str) -> None:
         "pass@k": ", ".join(f"{value:.2f} at {k}" for k, value in means.items()) or "nothing is verified",
     }
     if acceptance := platform.journal.acceptance(name):
-        rows["accepted"] = f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"
+        rows["accepted"] = accepted_in_words(acceptance)
     if reason := platform.journal.why_stopped(name):
         rows["stopped"] = reason
     fields(rows)

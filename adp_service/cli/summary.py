@@ -67,7 +67,13 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
 def _accepted(acceptance: Acceptance | None) -> dict[str, str]:
     if acceptance is None:
         return {}
-    return {"accepted": f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"}
+    return {"accepted": accepted_in_words(acceptance)}
+
+
+def accepted_in_words(acceptance: Acceptance) -> str:
+    """How far a target is reached, and what was solved beside it."""
+    said = f"{acceptance.accepted} of {acceptance.target}, {acceptance.surplus} surplus"
+    return f"{said}, {acceptance.withheld} that no dataset takes" if acceptance.withheld else said
 
 
 def _spent(taken: list[Taken], chat: ChatModel) -> dict[str, str]:

@@ -6,15 +6,15 @@ no file, frame, builtin or comparison of theirs is in its process, and what it r
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from runtimes.grading.inside.line import OUT, REPORT
 from runtimes.grading.inside.tests import TEST_FILE
-from runtimes.grading.jails import inside, ours_to_mend, packages
+from runtimes.grading.jails import MOST_RESULT_BYTES, inside, jailed, packages
 from runtimes.services import Services
+from runtimes.text import shallow
 from sandbox import Limits, Session
 
 MOST_EXCHANGES = 10_000
@@ -49,14 +49,14 @@ async def run_apart(plan: TestPlan, source: str, services: Services, limits: Lim
     if plan.tests:
         files[TEST_FILE] = plan.tests.encode()
         profile = packages("tests", "pytest")
-    with ours_to_mend():
-        async with (
-            services.sandboxes.session(files=files, limits=limits, profile=profile) as tests,
-            services.sandboxes.session(files=inside("wire", "line", "submission"), limits=limits) as code,
-        ):
-            return await _converse(
-                _Side(tests, "the tests", limits), _Side(code, "the submitted code", limits), plan, source
-            )
+    async with (
+        jailed(services),
+        services.sandboxes.session(files=files, limits=limits, profile=profile) as tests,
+        services.sandboxes.session(files=inside("wire", "line", "submission"), limits=limits) as code,
+    ):
+        return await _converse(
+            _Side(tests, "the tests", limits), _Side(code, "the submitted code", limits), plan, source
+        )
 
 
 async def _converse(tests: _Side, code: _Side, plan: TestPlan, source: str) -> dict[str, Any]:
@@ -75,9 +75,21 @@ async def _converse(tests: _Side, code: _Side, plan: TestPlan, source: str) -> d
     message = await tests.carry("")
     for _ in range(MOST_EXCHANGES):
         if message.startswith(REPORT):
-            return msgspec.json.decode(message[1:], type=dict[str, Any])
+            return _report(message[1:])
         message = await tests.carry((await code.carry(message[1:]))[1:])
     raise NoVerdict(f"the tests and the submitted code talked more than {MOST_EXCHANGES:,} times")
+
+
+def _report(text: str) -> dict[str, Any]:
+    """What the tests report, which may hold values and words of the submission's. Raises NoVerdict."""
+    if len(text) > MOST_RESULT_BYTES:
+        raise NoVerdict(f"the submitted code gave more than {MOST_RESULT_BYTES >> 20} MiB")
+    try:
+        # Not msgspec's decoder, which takes no lone surrogate and no NaN.
+        report: dict[str, Any] = shallow(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise NoVerdict(f"the tests left no readable report: {error}") from error
+    return report
 
 
 @dataclass

@@ -10,9 +10,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
-from runtimes.grading.killable import TookTooLong, schema_fault
+from runtimes.grading.killable import Unchecked, schema_fault
 from runtimes.grading.values import same_json, strict_json
 from runtimes.services import Services
+from runtimes.text import shallow
 from runtimes.world import World
 
 _FENCED = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
@@ -44,6 +45,7 @@ class JsonValue(VerifierKind[JsonSpec]):
             except SchemaError as error:
                 place = f"{SPEC_PLACE}.schema{error.json_path.removeprefix('$')}"
                 raise InvalidTask(f"no JSON Schema: {error.message} - at `{place}`.") from error
+            _check_references(read.schema)
         return read
 
     async def grade(
@@ -56,7 +58,7 @@ class JsonValue(VerifierKind[JsonSpec]):
         if spec.schema is not UNSET:
             try:
                 fault = await schema_fault(spec.schema, value)
-            except TookTooLong as error:
+            except Unchecked as error:
                 return 0.0, f"the answer could not be held against the schema: {error}"
             if fault:
                 return 0.0, f"the answer is not of the schema: {fault}"
@@ -70,6 +72,26 @@ def answered_value(answer: Any) -> Any:
     if answer is None:
         raise ValueError("there is none")
     if not isinstance(answer, str):
-        return answer
+        return shallow(answer)
     fenced = _FENCED.match(answer)
     return strict_json(fenced[1] if fenced else answer)
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Raise InvalidTask for a reference that leads nowhere, which only some answers would come upon."""
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    whole = DRAFT202012.create_resource(schema)
+    parts = [(whole, Registry().resolver_with_root(whole))]
+    while parts:
+        part, resolver = parts.pop()
+        for name in ("$ref", "$dynamicRef"):
+            if isinstance(part.contents, dict) and name in part.contents:
+                try:
+                    resolver.lookup(part.contents[name])
+                except Unresolvable as error:
+                    told = f"the schema refers to {part.contents[name]!r}, which is not in it"
+                    raise InvalidTask(f"{told} - at `{SPEC_PLACE}.schema`.") from error
+        parts += [(each, resolver.in_subresource(each)) for each in part.subresources()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ from runtimes.web.egress.proxy import is_of_proxy
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator, Page, Response
     from playwright.async_api import Error as PlaywrightError
+
+    _Reading = Callable[[Page], Awaitable[Any]]
 
 READING_SECONDS = 10.0
 """The longest one reading may take; a script that takes longer does not end."""
@@ -34,21 +36,28 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
 """What a resolver says where it knows; one that gives no answer says otherwise."""
 
 
+class Unreadable(Exception):
+    """What is to be read is not to be had of this page, and the agent may have seen to that."""
+
+
 async def open_page(page: Page, url: str) -> None:
     """Open `url` for reading; what a site says of an address it does not have is a page like any other.
 
-    Raises VerifierFault where no try could go better: the address is refused, or there is no such name;
-    InfrastructureError when it is not reached or its server fails.
+    Raises Unreadable where only the agent's session keeps it from opening. VerifierFault where no try could
+    go better: the address is refused, or there is no such name; InfrastructureError when it is not reached or
+    its server fails.
     """
-    from playwright.async_api import Error
-
-    try:
-        response = await page.goto(url)
-        cause, kind = _fault(response) if response is not None else ("", "")
-    except Error as error:
-        cause = kind = _first_line(error).removesuffix(f" at {url}")
+    cause, kind = await _opening(page, url)
     if not cause:
         return
+    if await page.context.cookies():
+        if not (await _opening(page, url))[0]:
+            return
+        await page.context.clear_cookies()
+        if not (await _opening(page, url))[0]:
+            raise Unreadable(
+                f"the page {url} opens without the episode's cookies, and not with them: {cause}"
+            )
     message = f"The grading page {url} did not open: {cause}."
     if any(sign in kind for sign in _REFUSED):
         raise VerifierFault(
@@ -57,6 +66,18 @@ async def open_page(page: Page, url: str) -> None:
     if any(sign in kind for sign in _UNRESOLVED) and await _is_no_name(urlsplit(url).hostname or ""):
         raise VerifierFault(message, "No such name is known: mend the address in the verifier.")
     raise InfrastructureError("network_error", message)
+
+
+async def _opening(page: Page, url: str) -> tuple[str, str]:
+    """Why the address did not open, in words and by sign; empty where it did."""
+    from playwright.async_api import Error
+
+    try:
+        response = await page.goto(url)
+    except Error as error:
+        cause = _first_line(error).removesuffix(f" at {url}")
+        return cause, cause
+    return _fault(response) if response is not None else ("", "")
 
 
 def _fault(response: Response) -> tuple[str, str]:
@@ -87,10 +108,10 @@ def _first_line(error: PlaywrightError) -> str:
 async def by_script(page: Page, script: str) -> Any:
     """What a JavaScript expression or function gives, as JSON has it.
 
-    Raises VerifierFault when it fails, does not end, or the page closes itself, InfrastructureError when the
-    browser dies.
+    Raises Unreadable when it fails, does not end, or the page closes itself or crashes, VerifierFault for one
+    that is no JavaScript, InfrastructureError when the browser dies.
     """
-    return await _answer(page, page.evaluate(script), "script")
+    return await _answer(page, lambda page: page.evaluate(script), "script", _parsing(script))
 
 
 async def by_locator(page: Page, selector: str, read: Read, attribute: str | None = None) -> Any:
@@ -98,9 +119,15 @@ async def by_locator(page: Page, selector: str, read: Read, attribute: str | Non
 
     The text as a person sees it, white space collapsed; the value of a form field; an attribute; None where
     there is no such element. `count` is how many there are, `visible` whether one is there and can be seen.
-    Raises VerifierFault for a selector that is none, that finds several, or a value of what has none.
+    Raises Unreadable where there are several, or the value of what has none is asked for, VerifierFault for a
+    selector that is none, InfrastructureError when the browser dies.
     """
-    return await _answer(page, _read(page.locator(selector), read, attribute), f"locator {selector!r}")
+    return await _answer(
+        page,
+        lambda page: _read(page.locator(selector), read, attribute),
+        f"locator {selector!r}",
+        lambda blank: blank.locator(selector).count(),
+    )
 
 
 async def _read(found: Locator, read: Read, attribute: str | None) -> Any:
@@ -129,14 +156,42 @@ async def _is_gone(context: BrowserContext) -> bool:
     return False
 
 
-async def _answer(page: Page, reading: Awaitable[Any], what: str) -> Any:
+async def _answer(page: Page, reading: _Reading, what: str, trial: _Reading) -> Any:
+    """What `reading` gives; `trial`, on a blank page, fails only where it could succeed on no page at all."""
     from playwright.async_api import Error
 
     try:
-        return await asyncio.wait_for(reading, READING_SECONDS)
+        return await asyncio.wait_for(reading(page), READING_SECONDS)
     except TimeoutError:
-        raise VerifierFault(f"The verifier's {what} on {page.url} did not end.") from None
+        fault = f"the verifier's {what} on {page.url} did not end"
     except Error as error:
-        if "crashed" in error.message or await _is_gone(page.context):
-            raise InfrastructureError("browser_error", "The browser died while grading.") from error
-        raise VerifierFault(f"The verifier's {what} failed on {page.url}: {_first_line(error)}.") from error
+        fault = f"the verifier's {what} failed on {page.url}: {_first_line(error)}"
+    if await _is_gone(page.context):
+        raise InfrastructureError("browser_error", "The browser died while grading.")
+    if mistake := await _mistake(page, trial):
+        raise VerifierFault(f"The verifier's {what} cannot be read: {mistake}.")
+    raise Unreadable(fault)
+
+
+async def _mistake(page: Page, trial: _Reading) -> str:
+    """What is wrong with a reading wherever it is tried: on a page that no agent had, in the same browser."""
+    from playwright.async_api import Error
+
+    browser = page.context.browser
+    assert browser is not None
+    try:
+        async with asyncio.timeout(READING_SECONDS), await browser.new_context() as context:
+            blank = await context.new_page()
+            try:
+                await trial(blank)
+            except Error as error:
+                return _first_line(error)
+    except (Error, TimeoutError) as error:
+        raise InfrastructureError("browser_error", "The browser did not answer while grading.") from error
+    return ""
+
+
+def _parsing(script: str) -> _Reading:
+    """Reads a script without running it, as Playwright would: an expression, else statements."""
+    parse = "text => { try { new Function(`(${text}\n)`) } catch { new Function(text) } }"
+    return lambda blank: blank.evaluate(parse, script)

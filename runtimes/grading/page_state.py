@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from runtimes.contracts import Trajectory
-from runtimes.errors import InvalidTask, ToolError
+from runtimes.errors import InfrastructureError, InvalidTask, ToolError
 from runtimes.grading.answers import last_number, same_number, same_text
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
-from runtimes.grading.killable import TookTooLong, search
-from runtimes.grading.page_reading import by_locator, by_script, open_page
+from runtimes.grading.clock import uncounted
+from runtimes.grading.killable import Unchecked, search
+from runtimes.grading.page_reading import Unreadable, by_locator, by_script, open_page
 from runtimes.grading.urls import normalised, same_url
 from runtimes.grading.values import same_json
 from runtimes.services import Services
@@ -100,6 +101,7 @@ class PageState(VerifierKind[PageStateSpec]):
     ) -> tuple[float, str]:
         count = len(spec.checks)
         stays = any(check.of_address for check in spec.checks)
+        crashed: list[Page] = []
         async with AsyncExitStack() as stack:
             fresh: Page | None = None
             for number, check in enumerate(spec.checks, start=1):
@@ -107,8 +109,15 @@ class PageState(VerifierKind[PageStateSpec]):
                     opening = services.browsers.grading_page(
                         world.storage_state, allowed_domains=world.allowed_domains
                     )
-                    fresh = await stack.enter_async_context(opening)
-                reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
+                    with uncounted():
+                        fresh = await stack.enter_async_context(opening)
+                    fresh.on("crash", lambda page: crashed.append(page))
+                try:
+                    reward, reason = await _judge(check, trajectory.final_result, world, fresh, stays)
+                except Unreadable as error:
+                    if crashed:
+                        raise InfrastructureError("browser_error", "The grading page crashed.") from error
+                    reward, reason = 0.0, str(error)
                 if count == 1 or reward < 1:
                     return reward, reason if count == 1 else f"check {number} of {count}: {reason}"
         return 1.0, f"all {count} checks hold"
@@ -159,7 +168,7 @@ async def _hold(check: Check, value: Any, answer: Any) -> tuple[float, str]:
             return (1.0, "the episode ended there") if holds else (0.0, f"the episode ended at {value}")
         if await _is_as_expected(check, value):
             return 1.0, "the page is in the expected state"
-    except TookTooLong as error:
+    except Unchecked as error:
         return 0.0, f"the text could not be searched: {error}"
     return 0.0, "the page is not in the expected state"
 

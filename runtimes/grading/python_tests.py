@@ -18,10 +18,11 @@ from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
 from runtimes.grading.apart import NoVerdict, TestPlan, run_apart
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
-from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
+from runtimes.grading.jails import MOST_RESULT_BYTES, check_limits, jailed, with_limits
 from runtimes.grading.python_text import modules_used, names_used, only_builtins, plain_call
 from runtimes.grading.values import same_json
 from runtimes.services import Services
+from runtimes.text import shallow
 from runtimes.world import World
 from sandbox import Limits
 
@@ -177,16 +178,18 @@ async def _values(
 ) -> list[dict[str, Any]]:
     """What the submission says its calls, each after the name that it calls, give. Raises NoVerdict."""
     submission = json.dumps([source, calls])
-    with ours_to_mend():
-        try:
-            async with services.sandboxes.session(limits=limits) as session:
-                await session.write("submission.json", submission.encode())
-                result = await session.run(code=_HARNESS % RESULTS)
-                if result.status != "ok":
-                    raise NoVerdict(f"the submitted code ended with {result.status}")
-                values = json.loads(await session.read(RESULTS))
-        except (OSError, ValueError, RecursionError) as error:
-            raise NoVerdict(f"the submitted code left no readable results: {error}") from error
+    try:
+        async with jailed(services), services.sandboxes.session(limits=limits) as session:
+            await session.write("submission.json", submission.encode())
+            result = await session.run(code=_HARNESS % RESULTS)
+            if result.status != "ok":
+                raise NoVerdict(f"the submitted code ended with {result.status}")
+            data = await session.read(RESULTS)
+        if len(data) > MOST_RESULT_BYTES:
+            raise NoVerdict(f"the submitted code gave more than {MOST_RESULT_BYTES >> 20} MiB")
+        values = shallow(json.loads(data))
+    except (OSError, ValueError, RecursionError) as error:
+        raise NoVerdict(f"the submitted code left no readable results: {error}") from error
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise NoVerdict("the submitted code left no readable results: not a list of results")
     return values

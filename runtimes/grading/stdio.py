@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -10,15 +11,12 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Trajectory
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import SPEC_PLACE, VerifierKind
-from runtimes.grading.jails import check_limits, ours_to_mend, with_limits
+from runtimes.grading.jails import MOST_WALL_SECONDS, check_limits, jailed, with_limits
 from runtimes.grading.python_tests import source_of
 from runtimes.services import Services
 from runtimes.world import World
 
 PROGRAM, INPUT = "main.py", "stdin.txt"
-MOST_SECONDS = 120.0
-"""What all cases of one program may take together."""
-
 _START = f"""
 import os, sys
 os.dup2(os.open({INPUT!r}, os.O_RDONLY), 0)
@@ -74,9 +72,10 @@ class Stdio(VerifierKind[StdioSpec]):
         for number, case in enumerate(spec.cases, start=1):
             place = f"case {number} of {len(spec.cases)}"
             files = {PROGRAM: source, INPUT: case.stdin.encode()}
+            left = replace(limits, wall_seconds=min(limits.wall_seconds, MOST_WALL_SECONDS - seconds))
             try:
-                with ours_to_mend():
-                    result = await services.sandboxes.run(code=_START, files=files, limits=limits)
+                async with jailed(services):
+                    result = await services.sandboxes.run(code=_START, files=files, limits=left)
             except OSError as error:
                 return 0.0, f"{place}: the program and its input do not fit the sandbox: {error}"
             seconds += result.wall_seconds
@@ -84,8 +83,8 @@ class Stdio(VerifierKind[StdioSpec]):
                 return 0.0, f"{place}: the program ended with {result.status}"
             if not same_output(spec, result.stdout, case.stdout):
                 return 0.0, f"{place}: a wrong output"
-            if seconds > MOST_SECONDS:
-                return 0.0, f"{place}: the program took more than {MOST_SECONDS:g} s for the cases so far"
+            if seconds >= MOST_WALL_SECONDS:
+                return 0.0, f"{place}: the program took {MOST_WALL_SECONDS:g} s for the cases so far"
         return 1.0, f"all {len(spec.cases)} cases pass"
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from runtimes.contracts import Trajectory
 from runtimes.errors import VerifierFault
 from runtimes.grading.base import VerifierKind
-from runtimes.grading.jails import inside, ours_to_mend, packages
+from runtimes.grading.jails import MOST_RESULT_BYTES, inside, jailed, packages
 from runtimes.services import Services
 from runtimes.world import World
 from sandbox import Limits, Result
@@ -92,7 +92,7 @@ async def _expected(spec: SymbolicSpec, services: Services) -> Any:
 async def _run(services: Services, code: str, files: dict[str, bytes]) -> Result:
     """Run a function of `expression` on these files, in a sandbox of its own."""
     profile = packages("symbolic", "sympy", "math_verify")
-    with ours_to_mend():
+    async with jailed(services):
         return await services.sandboxes.run(
             code=_IMPORT + code,
             files={**inside("expression"), **files},
@@ -105,7 +105,7 @@ async def _run(services: Services, code: str, files: dict[str, bytes]) -> Result
 def _file(run: Result, name: str) -> Any:
     """The JSON that a run which ended well left under this name, else None."""
     data = next((file.data for file in run.files if file.path == name), None)
-    if run.status != "ok" or data is None:
+    if run.status != "ok" or data is None or len(data) > MOST_RESULT_BYTES:
         return None
     try:
         return json.loads(data)

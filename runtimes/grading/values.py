@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from runtimes.text import shallow
+
 
 def same_json(value: Any, expected: Any, tolerance: float = 0.0) -> bool:
     """Equality of two JSON values; true and 1 differ, 1 and 1.0 do not.
@@ -34,7 +36,7 @@ def strict_json(text: str) -> Any:
         value = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    return value
+    return shallow(value)
 
 
 def _close(value: float, expected: float, tolerance: float) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from runtimes.contracts import Message
+from runtimes.llm.catalog import ROWS
 
 BUILTIN = "builtin"
 """The provider that needs none: the built-in teacher, which takes no money."""
@@ -23,6 +25,12 @@ class Sampling(Struct, frozen=True, omit_defaults=True):
     max_tokens: int | None = None
     seed: int | None = None
     parallel_tool_calls: bool | None = None
+
+    def taken_by(self, provider: str) -> dict[str, Any]:
+        """The parameters that are sent to this provider, by name."""
+        row = ROWS.get(provider)
+        wishes: dict[str, Any] = msgspec.to_builtins(self)
+        return {name: value for name, value in wishes.items() if row is None or name not in row.unknown}
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -44,8 +52,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     Its `content`, if any, is a string; its `tool_calls`, if any, are objects that each hold a `function`
     object. What stands in that object is the model's doing and not checked. `provider` and `model` are who
     really answered, which after a failover is not who was asked first. `cached`: from the response cache.
-    `waited` is in seconds, until the try was sent that brought it: for room at the provider, for pauses and
-    for tries in vain, which is no doing of the agent's.
+    `waited` is in seconds, until the try was sent that brought it: for room at the provider or in the budget,
+    for pauses and for tries in vain, which is no doing of the agent's.
     """
 
     message: Message

@@ -146,6 +146,8 @@ class OpenAIChat:
                 again = True
             except Transient as fault:
                 self.last_fault = str(fault)
+                if fault.retry_after:
+                    pace.pause(fault.retry_after)
                 raise
 
     async def _try(

@@ -9,6 +9,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -71,8 +72,9 @@ class Failover:
             ) from error
 
     async def aclose(self) -> None:
-        for client in self.clients:
-            await client.aclose()
+        async with AsyncExitStack() as stack:  # one that fails leaves none of the others open
+            for client in self.clients:
+                stack.push_async_callback(client.aclose)
 
     async def _first_reply(
         self, asked: Sequence[OpenAIChat], ask: Callable[[OpenAIChat], Awaitable[Reply]]
@@ -112,6 +114,13 @@ class Failover:
         # Not of this process: from the response cache, or a replay. Their own keys tell some authors.
         names = {row.name for message in said if (row := echoing(message))}
         return tuple(client for client in self.clients if client.provider in names) or self.clients
+
+    def remember(self, reply: Reply) -> None:
+        """Know whose a reply is that did not come by `complete` but from a cache."""
+        for client in self.clients:
+            if (client.provider, client.model) == (reply.provider, reply.model):
+                self._remember(reply, client)
+                return
 
     def _remember(self, reply: Reply, client: OpenAIChat) -> None:
         if len(self.clients) == 1:

@@ -78,8 +78,8 @@ class Spent(Struct, frozen=True):
 class Limits(Struct, frozen=True, kw_only=True):
     """The most that may be taken; None is no limit.
 
-    A round's are its own for good; a user's are for a day, UTC. `episode_tokens` is checked where an
-    episode's calls are made (`metered.py`).
+    A round's are for good, and for all rounds of its chain together; a user's are for a day, UTC.
+    `episode_tokens` is checked where an episode's calls are made (`metered.py`).
     """
 
     round_tokens: int | None = None
@@ -95,14 +95,19 @@ class UsageStore(Protocol):
         """Keep these calls; a call that is there already stays as it is."""
 
     def spent(self, *, round: str | None = None, user: str | None = None, since: float = 0.0) -> Spent:
-        """What all calls of a round or of a user took that began at `since`, epoch seconds, or later."""
+        """What all calls of a user, or of a round and its chain, took that began at `since` or later.
+
+        `since` is in epoch seconds.
+        """
 
 
 @dataclass(eq=False)
 class _Scope:
     """One round or one user's day: its limits, and what counts against them.
 
-    `written` is what the store said last, `unwritten` what this process has counted since.
+    `written` is what the store said last, `unwritten` what this process has counted since; `is_known` says
+    whether the store was asked, and that is not long ago. `user` is whose
+    day it is, None for a round.
     """
 
     name: str
@@ -110,10 +115,12 @@ class _Scope:
     most_usd: float | None
     read: Callable[[], Spent]
     tokens_variable: str
+    user: str | None = None
     written: Spent = field(default_factory=Spent)
     unwritten: Spent = field(default_factory=Spent)
     reserved: Spent = field(default_factory=Spent)
     in_flight: int = 0
+    is_known: bool = False
 
     @property
     def so_far(self) -> Spent:
@@ -179,8 +186,12 @@ class Ledger:
             except BaseException:
                 self._rows = rows + self._rows
                 raise
+            used = {id(scope) for _, scopes in rows for scope in scopes}
             for scope in self._scopes.values():
-                await self._read(scope)
+                if scope.in_flight or id(scope) in used:
+                    await self._read(scope)
+                else:
+                    scope.is_known = False  # asked for again when it is used again: users may be thousands
 
     async def aclose(self) -> None:
         """Write the rest. What a store that fails now does not take is lost, and the log says so."""
@@ -199,6 +210,7 @@ class Ledger:
                     raise BudgetSpent(
                         f"{scope.name} stops: {why}; the next call is expected to take {expected.tokens:,}.",
                         "Raise the limit and run again: finished work is kept.",
+                        user=scope.user,
                     )
             if not any(scope.why_not(scope.reserved + expected) for scope in scopes):
                 break
@@ -232,12 +244,14 @@ class Ledger:
     async def _scopes_of(self, account: Account) -> list[_Scope]:
         """The limited scopes that an account's calls fall into, each with what the store knows of it."""
         scopes = []
-        for scope in self._scopes_named(account):
-            if scope.name not in self._scopes:
+        for new in self._scopes_named(account):
+            scope = self._scopes.get(new.name)
+            if scope is None or not scope.is_known:
                 async with self._reading:
-                    await self._read(scope)
-                    self._scopes.setdefault(scope.name, scope)
-            scopes.append(self._scopes[scope.name])
+                    scope = self._scopes.setdefault(new.name, new)
+                    if not scope.is_known:
+                        await self._read(scope)
+            scopes.append(scope)
         return scopes
 
     def _scopes_named(self, account: Account) -> Iterator[_Scope]:
@@ -259,6 +273,7 @@ class Ledger:
                 None,
                 lambda: store.spent(user=account.user, since=midnight),
                 USER_VARIABLE,
+                account.user,
             )
 
     async def _read(self, scope: _Scope) -> None:
@@ -266,3 +281,4 @@ class Ledger:
         scope.written = await asyncio.to_thread(scope.read)
         mine = (call.spent for call, scopes in self._rows if scope in scopes)
         scope.unwritten = sum(mine, start=Spent())
+        scope.is_known = True

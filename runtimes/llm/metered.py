@@ -35,7 +35,10 @@ class Metering:
     prices: Prices = field(default_factory=Prices)
 
     def model_for(self, model: ChatModel, account: Account) -> ChatModel:
-        """`model` as `account`'s own; the model itself where nothing is to be counted or kept."""
+        """`model` as `account`'s own; the model itself where nothing is to be counted or kept.
+
+        So it is where an earlier solution is done again, whose replies nobody pays for.
+        """
         if self.cache is None and self.ledger is None:
             return model
         return MeteredModel(model, account, self)
@@ -78,15 +81,18 @@ class MeteredModel:
     ) -> Reply:
         self._check_episode()
         request = canonical(messages, tools, sampling, schema)
+        expected = _Tokens(len(request) // BYTES_PER_TOKEN, self._usual_reply(sampling))
         cache, key = self._metering.cache, ""
         reply: Reply | None = None
         if cache is not None:
             key = request_key(self.provider, self.model, self._account.sample, request)
             reply = await cache.get(key)
+        if reply is not None and isinstance(self._model, Failover):
+            self._model.remember(reply)
         if reply is None:
             try:
                 reply = await self._pay(
-                    _Tokens(len(request) // BYTES_PER_TOKEN, self._usual_reply(sampling)),
+                    expected,
                     lambda: self._model.complete(messages, tools=tools, sampling=sampling, schema=schema),
                 )
             except (ModelUnavailable, OutOfCredit):
@@ -95,7 +101,7 @@ class MeteredModel:
             if cache is not None:
                 await cache.put(key, reply)
         self._keys.append(key)
-        self._tokens += reply.prompt_tokens + reply.completion_tokens
+        self._tokens += sum(_counted(reply, expected))
         return reply
 
     async def aclose(self) -> None:
@@ -127,9 +133,11 @@ class MeteredModel:
         cost = None
         if ledger.limits.round_usd is not None:
             cost = self._metering.prices.cost(self.provider, self.model, *expected)
+        asked = time.monotonic()
         async with ledger.reserved(self._account, Spent.of(sum(expected), cost)) as count:
             at, clock = time.time(), time.monotonic()
             reply = self._priced(await ask(), expected)
+            reply = msgspec.structs.replace(reply, waited=reply.waited + clock - asked)
             tokens = _counted(reply, expected)
             self._calls += 1
             self._replied += tokens.completion

@@ -64,7 +64,7 @@ class Pace:
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._refused_since: float | None = None
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: deque[asyncio.Future[int]] = deque()
 
     def slot(self, *, again: bool = False) -> Slot:
         """Room for one call, to be left by RateLimited when it is refused. `again` goes before all others.
@@ -73,26 +73,25 @@ class Pace:
         """
         return Slot(self, again)
 
-    async def enter(self, again: bool) -> int:
-        """Wait for room; the number of cuts so far, to be given back with a refusal."""
+    async def enter(self, again: bool = False) -> int:
+        """Wait for room; the number of cuts when it was let in, to be given back with a refusal."""
         if not self._closed and self.in_flight < self.limit and (again or not self._queue):
             self.in_flight += 1
             return self._cuts
         if self._hopeless():
             raise self._no_room()
-        turn = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if again:
             self._queue.appendleft(turn)
         else:
             self._queue.append(turn)
         self._admit()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.leave()
             raise
-        return self._cuts
 
     def leave(self) -> None:
         """A call ended that tells nothing about room: it failed otherwise, or was cancelled."""
@@ -123,6 +122,13 @@ class Pace:
         if retry_after is not None:
             self._resume_in(retry_after * random.uniform(1.0, 1.1))
         self._wait_out()
+        if self._hopeless():
+            self._send_away()
+
+    def pause(self, seconds: float) -> None:
+        """Nothing starts for so long and a tenth more, at most: a fault of another kind asked for it."""
+        self._closed = True
+        self._resume_in(seconds * random.uniform(1.0, 1.1))
         if self._hopeless():
             self._send_away()
 
@@ -176,7 +182,7 @@ class Pace:
             turn = self._queue.popleft()
             if not turn.done():
                 self.in_flight += 1
-                turn.set_result(None)
+                turn.set_result(self._cuts)
 
     def _hopeless(self) -> bool:
         if not self._closed:

@@ -45,7 +45,7 @@ class RetryPolicy:
     def wait(self, attempt: int, retry_after: float | None) -> float:
         """Seconds to wait after the try numbered `attempt` from 0."""
         if retry_after is not None:
-            return min(retry_after, MAX_WAIT_SECONDS)
+            return min(retry_after * random.uniform(1.0, 1.1), MAX_WAIT_SECONDS)
         backoff = self.initial_seconds * float(2 ** min(attempt, 30))
         return min(backoff * random.uniform(1.0, 1.25), MAX_WAIT_SECONDS)
 

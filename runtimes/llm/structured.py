@@ -55,7 +55,9 @@ async def ask(
         except (msgspec.MsgspecError, RecursionError) as error:
             fault = _fault(reply, error)
             faults.append(f"{fault}; the reply was {text[:200]!r}")
-            returned = [reply.message] if len(text) <= LONGEST_RETURNED else []
+            returned = (
+                [{"role": "assistant", "content": text}] if text and len(text) <= LONGEST_RETURNED else []
+            )
             repair = f"That is not right: {fault}. Reply with the JSON object only."
             messages = [*messages, *returned, {"role": "user", "content": repair}]
     raise NotAnswered(faults[0])

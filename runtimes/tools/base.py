@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from runtimes.contracts import ActionType, TaskSpec
+from runtimes.clock import Clock
+from runtimes.contracts import ActionType, Message, TaskSpec
 from runtimes.errors import InfrastructureError, ToolError
+from runtimes.llm.base import Sampling
 from runtimes.tools.allowance import Allowance
 from runtimes.tools.permissions import Permission
 from runtimes.tools.workspace import Workspace
 from runtimes.web.page.recovery import Checkpoint, resumes, take_checkpoint
 
 if TYPE_CHECKING:
-    from runtimes.llm.base import ChatModel
+    from runtimes.llm.base import ChatModel, Reply
     from runtimes.services import Services
     from runtimes.web.page.page import WebPage
 
@@ -37,8 +40,9 @@ class Workbench:
     """What one episode works with: its model, and a sandbox session and a browser page, opened when needed.
 
     `model` is the episode's view of the model, that of `services` where none is given. `unavailable` are the
-    tools that failed it by no doing of the agent's. Use it as an async context manager; leaving it closes
-    what was opened, also after a cancellation.
+    tools that failed it by no doing of the agent's, `failed_circuits` whose they are. `clock` is the task's
+    time limit. Use it as an async context manager; leaving it closes what was opened, also after a
+    cancellation.
     """
 
     def __init__(self, task: TaskSpec, services: Services, *, model: ChatModel | None = None) -> None:
@@ -46,6 +50,8 @@ class Workbench:
         self.services = services
         self.model = model or services.model
         self.unavailable: set[str] = set()
+        self.failed_circuits: set[str] = set()
+        self.clock = Clock()
         self._session_stack = AsyncExitStack()
         self._page_stack = AsyncExitStack()
         self._kept_stack = AsyncExitStack()
@@ -61,6 +67,24 @@ class Workbench:
     async def __aexit__(self, *exc: object) -> None:
         async with self._page_stack, self._kept_stack:
             await self.close_session()
+
+    async def complete(
+        self,
+        messages: list[Message],
+        *,
+        tools: list[dict[str, Any]] | None = None,
+        sampling: Sampling = Sampling(),
+    ) -> Reply:
+        """The model's reply. Of what it takes, the task's time has only what the model itself took.
+
+        Till it is there nobody knows whether the model is slow or its provider is waited for: so the clock
+        stands, and what counts is counted afterwards. Raises what the model raises.
+        """
+        began = time.monotonic()
+        with self.clock.stopped():
+            reply = await self.model.complete(messages, tools=tools, sampling=sampling)
+        self.clock.spend(time.monotonic() - began - reply.waited)
+        return reply
 
     def kept(self, key: str, make: Callable[[], Kept]) -> Kept:
         """What a tool keeps from call to call: made when first asked for, closed with the episode."""
@@ -90,7 +114,8 @@ class Workbench:
         """
         self.prepare_session()
         assert self._opening is not None
-        return await self._opening
+        with self.clock.stopped():
+            return await self._opening
 
     async def _open_session(self) -> Workspace:
         allowance = Allowance.of_task(self.task, self.services.limits)
@@ -108,7 +133,9 @@ class Workbench:
         """
         if self._page is None:
             resumes(self.task)
-            self._page = await self._page_stack.enter_async_context(self.services.browsers.page(self.task))
+            with self.clock.stopped():
+                opening = self.services.browsers.page(self.task)
+                self._page = await self._page_stack.enter_async_context(opening)
         return self._page
 
     async def on_page(self, action: Callable[[WebPage], Awaitable[str]]) -> str:
@@ -151,8 +178,9 @@ class Workbench:
         """A page in another browser, with what was saved last."""
         self._deaths += 1
         await self._page_stack.aclose()  # first, or it would wait for its own place
-        opening = self.services.browsers.page(self.task, self._checkpoint)
-        self._page = await self._page_stack.enter_async_context(opening)
+        with self.clock.stopped():
+            opening = self.services.browsers.page(self.task, self._checkpoint)
+            self._page = await self._page_stack.enter_async_context(opening)
         return self._page
 
     @property
@@ -175,7 +203,8 @@ class Tool:
     ToolError for what the agent did wrong, ToolUnavailable where the tool itself failed, InfrastructureError
     for what spoils the episode. `parameters` is the JSON schema of the arguments, an object schema.
     `permission` is what a task needs to be given it, `timeout` how many seconds a call may take (0: as long
-    as the episode). Tools of one `circuit`, else each by itself, are cut off together when most calls fail.
+    as the episode), not counting what it waits for where it `keeps_time` itself. Tools of one `circuit`, else
+    each by itself, are cut off together when most calls fail.
     """
 
     name: str
@@ -185,7 +214,13 @@ class Tool:
     function: ToolFunction
     permission: Permission = "user"
     timeout: float = 0.0
+    keeps_time: bool = False
     circuit: str = ""
+
+    @property
+    def circuit_name(self) -> str:
+        """By which its breaker is found."""
+        return self.circuit or self.name
 
     def schema(self) -> dict[str, Any]:
         """The tool as chat completions list it."""

@@ -17,11 +17,14 @@ async def call_tool(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> 
     than its `timeout` or is cut off because most of its calls did (`bench.unavailable` then has its name),
     InfrastructureError for what spoils the episode.
     """
+    # Counted once an episode, or one that knows how to make a tool fail would take it from all others.
+    again = tool.circuit_name in bench.failed_circuits
     try:
-        with bench.services.toolbox.breaker(tool).call(ToolUnavailable):
+        with bench.services.toolbox.breaker(tool).call(ToolUnavailable, again=again):
             return await _in_time(tool, bench, arguments)
     except ToolUnavailable:
         bench.unavailable.add(tool.name)
+        bench.failed_circuits.add(tool.circuit_name)
         raise
     except BreakerOpen as error:
         bench.unavailable.add(tool.name)
@@ -33,8 +36,9 @@ async def call_tool(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> 
 
 
 async def _in_time(tool: Tool, bench: Workbench, arguments: dict[str, Any]) -> str:
+    limit = None if tool.keeps_time else tool.timeout or None
     try:
-        async with asyncio.timeout(tool.timeout or None) as deadline:
+        async with asyncio.timeout(limit) as deadline:
             return await tool.function(bench, **arguments)
     except TimeoutError as error:
         if not deadline.expired():

@@ -9,7 +9,7 @@ from runtimes.tools.shown import shortened
 
 async def reason(bench: Workbench, question: str) -> str:
     """A call of the same model without tools, so that a hard question gets a context of its own."""
-    reply = await bench.model.complete(
+    reply = await bench.complete(
         [
             {"role": "system", "content": "Answer the question. Think step by step; end with the answer."},
             {"role": "user", "content": question},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,12 @@ from runtimes.tools.programs import answer, guarded, session_of
 from sandbox import Result
 
 FOLDER = "skills"
-"""Where the files of skills lie in the workspace."""
+"""Where the files of a skill without an entry point lie in the workspace, for the agent to use."""
 
 UNAVAILABLE = (69, 75)
 """Exit codes by which a skill says that what it needs is not to be had: EX_UNAVAILABLE, EX_TEMPFAIL."""
 
 _TIMED_OUT = (124, 137)  # of timeout(1): ended, or killed as it would not end
-_GRACE_SECONDS = 10.0
 INTERPRETERS = {".py": "python3", ".sh": "sh"}
 """What runs an entry point, by how its name ends."""
 
@@ -54,20 +54,23 @@ class Skill:
             action_type="code_execution",
             function=self._call,
             permission=self.permission,
-            timeout=self.timeout + _GRACE_SECONDS,
+            timeout=self.timeout,
+            keeps_time=True,
         )
 
     async def _call(self, bench: Workbench, /, **arguments: Any) -> str:
         if self.entry_point:
             return self._answer(await self._run(bench, arguments))
-        await self._place(bench, self._placed())
+        await self._place(bench, self._placed(FOLDER))
         return f"Its files are in {FOLDER}/{self.name}.\n\n{self.instructions}"
 
     async def _run(self, bench: Workbench, arguments: dict[str, Any]) -> Result:
         """In the episode's sandbox; in one of its own where it may reach hosts that agents may not."""
-        given = f".{self.name}.json"
-        files = {**self._placed(), given: msgspec.json.encode(well_formed_json(arguments))}
-        command = self._command(given)
+        # A folder of its own each time: beside the code nothing of the agent's, nor of another call's.
+        place = f".{self.name}-{secrets.token_hex(8)}"
+        given = f"{place}/arguments.json"
+        files = {**self._placed(place), given: msgspec.json.encode(well_formed_json(arguments))}
+        command = self._command(place, given)
         if self.hosts:
             self._check_hosts(bench)
             limits = Allowance.of_task(bench.task, bench.services.limits).limits
@@ -79,7 +82,6 @@ class Skill:
         return await guarded(session.run(shell=command))
 
     async def _place(self, bench: Workbench, files: dict[str, bytes]) -> None:
-        """Each time anew: the agent's code may have changed what lies in the workspace."""
         session = await session_of(bench)
         with self._told():
             for path, data in files.items():
@@ -97,18 +99,14 @@ class Skill:
                 "Make room there.",
             ) from error
 
-    def _placed(self) -> dict[str, bytes]:
-        return {f"{FOLDER}/{self.name}/{path}": data for path, data in self.files.items()}
+    def _placed(self, folder: str) -> dict[str, bytes]:
+        return {f"{folder}/{self.name}/{path}": data for path, data in self.files.items()}
 
-    def _command(self, given: str) -> str:
-        place = f"{FOLDER}/{self.name}"
+    def _command(self, place: str, given: str) -> str:
         interpreter = INTERPRETERS[PurePosixPath(self.entry_point).suffix]
-        program = shlex.quote(f"{place}/{self.entry_point}")
+        program = shlex.quote(f"{place}/{self.name}/{self.entry_point}")
         limit = f"timeout -k 1 {self.timeout:g}"
-        return (
-            f"find {place} -type f -exec chmod a-w {{}} +\n"
-            f"{limit} {interpreter} {program} < {given}\ncode=$?\nrm -f {given}\nexit $code\n"
-        )
+        return f"{limit} {interpreter} {program} < {given}\ncode=$?\nrm -rf {place}\nexit $code\n"
 
     def _check_hosts(self, bench: Workbench) -> None:
         """Raise ToolError where the task names the hosts that may be reached, and not the skill's."""

@@ -100,7 +100,7 @@ class Toolbox:
 
     def breaker(self, tool: Tool) -> Breaker:
         """The breaker of a tool, or of the server it is of."""
-        return self._breakers.setdefault(tool.circuit or tool.name, Breaker())
+        return self._breakers.setdefault(tool.circuit_name, Breaker())
 
     def connection(self, server: McpServer, bench: Workbench) -> Connection:
         """The way to a server: one for all episodes where it is shared, else the episode's own."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from adp_assets.estimate import ENOUGH, WIDE, Estimate, Load, Tokens, assumed, estimate
-from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round
+from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round, still_wanted
 
 
 def episodes(count: int, what: str = "code") -> Load:
@@ -98,8 +98,32 @@ def test_a_target_ends_a_round_early_where_all_goes_well() -> None:
     assert loads(new_rounds({"code": 100}, course)) == {("new round 1", "code"): (10, 15, 100)}
 
 
+def test_rounds_after_one_that_reaches_the_target_are_not_expected() -> None:
+    course = Course(rounds=3, samples=1, size=1000, mutations=1, accept=10)
+    assert loads(new_rounds({"code": 1000}, course)) == {
+        ("new round 1", "code"): (10, 15, 1000),
+        ("new round 1", "distillation"): (0, 10, 20),
+        ("new round 1", "mutation"): (0, 20, 40),
+    }
+
+
+def test_a_later_round_runs_for_what_is_still_missing() -> None:
+    course = Course(rounds=3, samples=1, size=10, mutations=4, accept=12)
+    found = loads(new_rounds({"code": 10}, course))
+    assert found["new round 1", "code"] == (10, 10, 10)
+    assert found["new round 2", "code"] == (0, 8, 10), "5 more at 70 %"
+    assert ("new round 3", "code") not in found
+
+
+def test_a_round_that_was_left_runs_no_more_than_its_target_wants() -> None:
+    left = rest_of_round("r", {"code": 990}, 1000, 1, wanted=7)
+    assert loads(left)["r", "code"] == (7, 10, 990)
+    assert loads(left)["r", "distillation"] == (0, 7, 2000)
+    assert still_wanted(7, left) == 0
+
+
 def test_a_round_that_was_left_has_what_is_left() -> None:
-    assert loads(rest_of_round("round-0003", {"code": 7}, 1)) == {
+    assert loads(rest_of_round("round-0003", {"code": 7}, 7, 1)) == {
         ("round-0003", "code"): (7, 7, 7),
         ("round-0003", "distillation"): (0, 5, 14),
         ("round-0003", "mutation"): (0, 10, 28),

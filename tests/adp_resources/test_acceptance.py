@@ -148,15 +148,52 @@ def test_a_verdict_taken_back_frees_a_place_for_the_oldest_surplus(journal: Jour
     if newer != "r":
         journal.write(solved("c", round=newer))
     assert marked(journal) == {False: {"a", "b"}, True: {"c", "d"}}
-    assert journal.settle("r") == 0
+    assert journal.settle("r") == []
 
     journal.write(solved("a", outcome="unsolved", success=False))
 
-    assert journal.settle("r") == 1
+    assert journal.settle("r") == ["r"]
     assert marked(journal) == {False: {"b", "c"}, True: {"d"}}
-    assert journal.settle("r") == 0
+    assert journal.settle("r") == []
     file = trajectory_from_json((journal.trajectories / "c.json").read_bytes())
     assert (file.round, file.surplus) == (newer, False)
+
+
+@pytest.mark.parametrize("withheld", [{"judged": True}, {"metadata": {"refs_moved": 1}}])
+def test_what_no_dataset_takes_does_not_count(journal: Journal, withheld: dict[str, object]) -> None:
+    plan(journal.database, 2, "r")
+    for name in ("a", "b"):
+        journal.write(solved(name, **withheld))
+    assert journal.acceptance("r") == Acceptance(target=2, accepted=0, surplus=0, finished=2, withheld=2)
+    assert journal.settle("r") == []
+    for name in ("c", "d", "e"):
+        journal.write(solved(name))
+    assert journal.acceptance("r") == Acceptance(target=2, accepted=2, surplus=1, finished=5, withheld=2)
+    assert marked(journal) == {False: {"c", "d"}, True: {"a", "b", "e"}}
+
+
+def test_a_judges_word_counts_where_datasets_take_it_and_no_more_than_were_asked_for(
+    journal: Journal,
+) -> None:
+    plan(journal.database, 2, "r")
+    for name in ("a", "b", "c"):
+        journal.write(solved(name, judged=True))
+    told = Journal(journal.database, journal.trajectories, judged=True)
+    assert told.settle("r") == ["r", "r"]
+    assert told.acceptance("r") == Acceptance(target=2, accepted=2, surplus=1, finished=3)
+    assert marked(told) == {False: {"a", "b"}, True: {"c"}}
+    told.write(solved("d", judged=True))
+    assert "d" in marked(told)[True]
+
+
+def test_a_verifiers_verdict_in_place_of_a_judges_counts(journal: Journal) -> None:
+    plan(journal.database, 1, "r")
+    judged = solved("a", judged=True, created_at=1.0)
+    journal.write(judged)
+    (old,) = journal.read_round("r")
+    assert journal.replace_verdict(old, solved("a", created_at=1.0))
+    assert journal.settle("r") == ["r"]
+    assert marked(journal) == {False: {"a"}, True: set()}
 
 
 def test_a_trajectory_that_is_written_again_keeps_its_place(journal: Journal) -> None:

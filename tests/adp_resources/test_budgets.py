@@ -15,6 +15,7 @@ from adp_resources.database import Database
 from adp_resources.fanout import LocalFanOut, Work
 from adp_resources.journal import Journal
 from adp_resources.tables import journal as journal_table
+from adp_resources.tables import rounds
 from adp_resources.usage import UsageTable
 from runtimes.cache_store import CacheStore, SqliteStore
 from runtimes.contracts import TaskSpec, Verifier
@@ -193,6 +194,21 @@ def test_a_round_stops_at_its_limit_and_goes_on_when_that_is_raised(
     assert len(journal.finished("r", "code")) == 30
     assert {t.outcome for t in journal.read_round("r")} == {"solved"}
     assert answered(server) - before == 60, f"of which {calls} before the limit was raised"
+
+
+def test_rounds_of_one_chain_share_one_limit(server: RunningServer, journal: Journal) -> None:
+    plain = {"samples": 1, "max_rounds": 3, "driver": "command", "planned_at": 0.0}
+    rows = [
+        {**plain, "round": name, "follows": follows, "number": number, "chain": chain}
+        for name, follows, number, chain in [("a", None, 1, "a"), ("b", "a", 2, "a"), ("c", None, 1, "c")]
+    ]
+    with journal.database.begin() as connection:
+        connection.execute(sa.insert(rounds), rows)
+    limits, usage = Limits(round_tokens=12_000), UsageTable(journal.database)
+    assert engine(server, journal, limits=limits).run("a", "code", work(5), never) == ""
+    assert "ROUND_TOKEN_LIMIT" in engine(server, journal, limits=limits).run("b", "code", work(30), never)
+    assert 10_000 < usage.spent(round="a").tokens == usage.of_rounds(["a", "b"]).tokens <= 12_000
+    assert engine(server, journal, limits=limits).run("c", "code", work(5), never) == ""
 
 
 def left(all_work: list[Work], done: set[tuple[str, int]]) -> list[Work]:

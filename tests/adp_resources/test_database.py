@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,28 @@ def test_two_that_upgrade_the_same_new_file_at_once_both_succeed(tmp_path: Path)
         thread.start()
     for thread in threads:
         thread.join()
+    assert faults == []
+
+
+def test_a_new_file_that_another_one_writes_into_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite"
+    faults: list[BaseException] = []
+
+    def upgrade() -> None:
+        try:
+            with closing(Database(f"sqlite:///{path}")) as database:
+                database.upgrade()
+        except BaseException as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=upgrade)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), faults
+        other.execute("COMMIT")
+    thread.join()
     assert faults == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from adp_resources.dead_letters import DeadLetter, DeadLetters
 from adp_resources.fanout import MAX_FAILURES_IN_A_ROW
 from adp_resources.journal import Journal
-from runtimes.errors import InfrastructureError, ModelUnavailable
+from runtimes.errors import BudgetSpent, InfrastructureError, ModelUnavailable
 from tests.adp_resources.scenes import Scene, many, never, work
 
 
@@ -87,6 +87,21 @@ def test_what_is_discarded_says_by_whom_when_and_why_and_stays_so(
     assert letters.held("r") == {("t", 0)}
 
 
+def test_one_given_up_by_a_budget_and_then_discarded_keeps_no_round_open(
+    journal: Journal, letters: DeadLetters
+) -> None:
+    die(journal, "t")
+    letters.put_back([only(letters).key], "somebody")
+
+    def spent(task: str, attempt: int) -> None:
+        raise BudgetSpent("Round r stops: 5 of 5 tokens are spent.")
+
+    Scene(spent).engine(journal).run("r", "reasoning", work("t"), never)
+    assert journal.why_stopped("r")
+    letters.discard([only(letters).key], "somebody", "its site is gone")
+    assert journal.why_stopped("r") == ""
+
+
 def test_a_round_that_wants_no_more_lets_what_was_put_back_wait_again(
     journal: Journal, letters: DeadLetters
 ) -> None:
@@ -108,13 +123,14 @@ def test_each_sample_is_a_letter_of_its_own(journal: Journal, letters: DeadLette
     assert [each.sample for each in letters.all(["discarded"])] == [1]
 
 
+@pytest.mark.parametrize("episodes", [1, 60])
 def test_failures_that_stopped_the_round_are_work_of_the_round_as_before(
-    journal: Journal, letters: DeadLetters
+    journal: Journal, letters: DeadLetters, episodes: int
 ) -> None:
     with pytest.raises(InfrastructureError):
-        Scene(no_server).engine(journal, episodes=1).run("r", "reasoning", many(20), never)
+        Scene(no_server).engine(journal, episodes).run("r", "reasoning", many(60), never)
     assert {letter.state for letter in letters.all()} == {"retry"}
-    assert len(letters.all()) == MAX_FAILURES_IN_A_ROW
+    assert MAX_FAILURES_IN_A_ROW <= len(letters.all()) < MAX_FAILURES_IN_A_ROW + episodes
     assert letters.held("r") == set()
 
 

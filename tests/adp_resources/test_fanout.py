@@ -7,12 +7,15 @@ import os
 import signal
 import threading
 from collections import Counter
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from adp_resources.cancellation import RoundCancelled
 from adp_resources.fanout import MAX_FAILURES_IN_A_ROW
 from adp_resources.journal import Journal
+from adp_resources.resources import resources
 from runtimes.errors import (
     BudgetSpent,
     ConfigurationError,
@@ -83,6 +86,11 @@ def test_our_failures_are_tried_again_and_then_recorded(journal: Journal) -> Non
     assert journal.finished("r", "reasoning") == {("good", 0), ("shaky", 0)}
 
 
+def test_the_tries_of_an_episode_outlast_a_breaker_that_cut_its_provider_off(tmp_path: Path) -> None:
+    retry = resources(project_root=str(tmp_path))["fanout"].create().retry
+    assert sum(retry.wait(attempt, None) for attempt in range(retry.tries - 1)) >= 30
+
+
 def test_ten_failures_in_a_row_stop_the_round_with_the_cause(journal: Journal) -> None:
     def act(task: str, attempt: int) -> None:
         if task >= "t-03":
@@ -150,6 +158,24 @@ def test_a_spent_budget_lets_nothing_begin_and_gives_up_what_asks_for_more(journ
 
     assert set(outcomes(journal).values()) == {"solved"}
     assert journal.why_stopped("r") == ""
+
+
+def test_a_users_spent_budget_ends_that_users_tasks_and_no_others(journal: Journal) -> None:
+    owner = {f"t-{n:02}": "bob" if n % 2 else "ada" for n in range(40)}
+
+    def act(task: str, attempt: int) -> None:
+        if owner[task] == "ada":
+            raise BudgetSpent("User ada stops: 5 of 5 tokens are spent.", user="ada")
+
+    owned = [
+        (msgspec.structs.replace(task, metadata={"user_id": owner[task.task_id]}), sample)
+        for task, sample in many(40)
+    ]
+    why = Scene(act).engine(journal, episodes=3).run("r", "reasoning", owned, never)
+    assert why == "User ada stops: 5 of 5 tokens are spent."
+    assert {task for task, _ in journal.finished("r", "reasoning")} == {t for t in owner if owner[t] == "bob"}
+    assert 1 <= Counter(outcomes(journal).values())["cancelled"] <= 3, "the rest was not begun"
+    assert journal.why_stopped("r") == why
 
 
 def hanging_after(count: int) -> tuple[Scene, threading.Event]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -16,6 +18,7 @@ from adp_resources.database import Database
 from adp_resources.dead_letters import DeadLetters
 from adp_resources.journal import Journal
 from adp_resources.task_stats import TaskRecord, TaskStats
+from runtimes.contracts import Trajectory, trajectory_to_json
 
 ROUND = "INSERT INTO rounds (round, follows, number, samples, max_rounds, driver, planned_at) VALUES "
 EPISODE = (
@@ -30,13 +33,17 @@ EPISODE = (
 def old(tmp_path: Path) -> Iterator[Database]:
     """A database as the first version left it."""
     database = Database(f"sqlite:///{tmp_path}/adp.sqlite")
+    bring_to(database, "0001")
+    yield database
+    database.close()
+
+
+def bring_to(database: Database, version: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(adp_resources.migrations.__file__).parent))
     with database.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    yield database
-    database.close()
+        command.upgrade(config, version)
 
 
 def episode(task_id: str, sample: int, outcome: str, **fields: Any) -> dict[str, Any]:
@@ -72,3 +79,25 @@ def test_chains_failures_and_tries_of_old_rounds_are_known(old: Database, tmp_pa
     (letter,) = DeadLetters(old).all(["dead"])
     assert (letter.name, letter.error_message, letter.history) == ("r1/u/0", "No server.", ())
     assert Journal(old, tmp_path).acceptance("r1") is None
+
+
+def test_what_no_dataset_takes_counts_towards_no_old_target(old: Database, tmp_path: Path) -> None:
+    bring_to(old, "0004")
+    plain = Trajectory(task_id="t", runtime_id="x", outcome="solved", success=True)
+    kinds = {
+        "plain": plain,
+        "judged": msgspec.structs.replace(plain, judged=True),
+        "moved": msgspec.structs.replace(plain, metadata={"refs_moved": 2}),
+    }
+    with old.begin() as connection:
+        connection.execute(sa.text(f"{ROUND}('r1', NULL, 1, 1, 3, 'command', 1.0)"))
+        connection.execute(sa.text("UPDATE rounds SET accept = 3, chain = round"))
+        documents = {name: zlib.compress(trajectory_to_json(each)) for name, each in kinds.items()}
+        rows = [episode(name, 0, "solved", document=document) for name, document in documents.items()]
+        connection.execute(sa.text(EPISODE), rows)
+
+    old.upgrade()
+
+    state = Journal(old, tmp_path).acceptance("r1")
+    assert state is not None
+    assert (state.accepted, state.withheld) == (1, 2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ import pytest
 
 from adp_resources.settings import Settings
 from adp_service.cli.main import main
+from tests.adp_service.forking import Forking
 from tests.llm_server.process import ROOT
 
-ADP = Path(sys.executable).with_name("adp")
+FORKING = Forking()
 OWN_VARIABLES = {name.upper() for name in Settings.model_fields} | {"ADP_TRACEBACK"}
 
 
@@ -42,18 +42,12 @@ def project(folder: Path, **settings: object) -> Path:
 
 
 def adp(folder: Path, *arguments: object) -> Ended:
-    """Run `adp` there with no setting but those of `.env`."""
+    """Run `adp` there, in a process of its own, with no setting but those of `.env`."""
     environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
-    ended = subprocess.run(
-        [str(ADP), *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    with tempfile.TemporaryDirectory() as told:
+        output, said = Path(told, "output"), Path(told, "said")
+        code = FORKING.run([*map(str, arguments)], folder, environment, output, said)
+        return Ended(code, output.read_text(encoding="utf-8"), said.read_text(encoding="utf-8"))
 
 
 def line(task_id: str, **fields: Any) -> str:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.adp_service.command import Ended, adp, line, project
 from tests.llm_server.process import llm_server
-
-AT_ONCE = 2
-"""Commands side by side: each start costs a second or two of one core."""
 
 GOOD = line("good", verifier={"kind": "exact", "spec": {"expected": "x"}})
 BAD_LINES = {
@@ -38,12 +33,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ended(base: Path) -> Iterator[dict[str, Ended]]:
+def ended(base: Path) -> dict[str, Ended]:
     """Every bad command of this module, run once."""
-    with llm_server("refuse") as refuse, llm_server("down") as down, ThreadPoolExecutor(AT_ONCE) as threads:
-        going: dict[str, Future[Ended]] = {}
+    found: dict[str, Ended] = {}
+    with llm_server("refuse") as refuse, llm_server("down") as down:
 
-        def start(name: str, *arguments: object, **settings: object) -> Path:
+        def run(name: str, *arguments: object, **settings: object) -> None:
             folder = project(base / name, **settings)
             (folder / "good.jsonl").write_text(GOOD)
             (folder / "empty.jsonl").touch()
@@ -52,25 +47,24 @@ def ended(base: Path) -> Iterator[dict[str, Ended]]:
             (folder / "bad.jsonl").write_text("".join(BAD_LINES.values()))
             (folder / "file").touch()
             (folder / "broken.sqlite").write_text("no database " * 100)
-            going[name] = threads.submit(adp, folder, *arguments)
-            return folder
+            found[name] = adp(folder, *arguments)
 
         builtin = ("--model", "builtin")
         for what in ("missing", "empty", "binary", "folder", "bad"):
-            start(what, "run", f"{what}.jsonl", *builtin)
-        start("no file at all", "run", *builtin)
-        start("unwritable", "run", "good.jsonl", *builtin, OUTPUT_DIR="/proc/none")
-        start("in the way", "run", "good.jsonl", *builtin, OUTPUT_DIR="file")
-        start("broken database", "run", "good.jsonl", *builtin, DATABASE_PATH="broken.sqlite")
-        start("home", "run", "good.jsonl", *builtin, DAGSTER_HOME="/proc/none")
-        start("setting", "run", "good.jsonl", SAMPLES="many")
-        start("dead", "run", "good.jsonl", VLLM_URL=down.url)
-        start("refused", "run", "good.jsonl", OPENAI_API_KEY="sk-hidden", OPENAI_API_BASE=refuse.url)
-        start("negative", "run", "good.jsonl", "--samples", "-1")
-        start("show", "show", "nothing")
-        start("import", "import", "gsm8k", "bad.jsonl")
-        start("debug", "--debug", "run", "missing.jsonl", *builtin)
-        yield {name: future.result() for name, future in going.items()}
+            run(what, "run", f"{what}.jsonl", *builtin)
+        run("no file at all", "run", *builtin)
+        run("unwritable", "run", "good.jsonl", *builtin, OUTPUT_DIR="/proc/none")
+        run("in the way", "run", "good.jsonl", *builtin, OUTPUT_DIR="file")
+        run("broken database", "run", "good.jsonl", *builtin, DATABASE_PATH="broken.sqlite")
+        run("home", "run", "good.jsonl", *builtin, DAGSTER_HOME="/proc/none")
+        run("setting", "run", "good.jsonl", SAMPLES="many")
+        run("dead", "run", "good.jsonl", VLLM_URL=down.url)
+        run("refused", "run", "good.jsonl", OPENAI_API_KEY="sk-hidden", OPENAI_API_BASE=refuse.url)
+        run("negative", "run", "good.jsonl", "--samples", "-1")
+        run("show", "show", "nothing")
+        run("import", "import", "gsm8k", "bad.jsonl")
+        run("debug", "--debug", "run", "missing.jsonl", *builtin)
+    return found
 
 
 def test_every_bad_command_ends_with_an_exit_code_and_without_a_traceback(ended: dict[str, Ended]) -> None:

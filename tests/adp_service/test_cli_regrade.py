@@ -16,14 +16,18 @@ from tests.llm_server.process import ROOT
 Regrade = Callable[..., Ended]
 
 
+def examples(*names: str) -> list[dict[str, Any]]:
+    """As many of the bundled tasks of code, named so."""
+    lines = (ROOT / "examples" / "tasks.jsonl").read_text().splitlines()
+    tasks = [json.loads(each) for each in lines if '"task_type": "code"' in each]
+    return [{**task, "task_id": name} for task, name in zip(tasks, names, strict=False)]
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project where the built-in teacher did two tasks of code and one by vote, three times each."""
     folder = project(tmp_path_factory.mktemp("regrade"), TEACHER_ERROR_RATE=0, MAX_SUCCESS_RATE=1)
-    examples = (ROOT / "examples" / "tasks.jsonl").read_text().splitlines()
-    tasks = [json.loads(each) for each in examples if '"task_type": "code"' in each][:3]
-    for task, name in zip(tasks, ("one", "two", "voted"), strict=True):
-        task["task_id"] = name
+    tasks = examples("one", "two", "voted")
     tasks[2]["verifier"] = {"kind": "agreement", "spec": {"samples": 3}}
     (folder / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
     ran = adp(folder, "run", "tasks.jsonl", "--model", "builtin", "--samples", 3)
@@ -54,6 +58,23 @@ def found(ended: Ended) -> list[dict[str, Any]]:
 
 def outcome(folder: Path, task_id: str) -> str:
     return str(json.loads((folder / f"output/trajectories/{task_id}.json").read_text())["outcome"])
+
+
+def test_a_round_with_work_left_loses_the_row_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project(tmp_path, TEACHER_ERROR_RATE=0, MAX_SUCCESS_RATE=1)
+    (folder / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in examples("one", "two")))
+    ran = adp(folder, "run", "tasks.jsonl", "--model", "builtin", "--accept", 1)
+    assert ran.code == 0, ran.said
+    (accepted,) = released(folder)
+    changed = with_verifier(folder, accepted, "exact", expected="nobody says this")
+
+    regraded = in_this_process("regrade", folder, monkeypatch, capsys)
+
+    assert [each["is"] for each in found(regraded("--json", "--tasks", changed))] == ["unsolved"]
+    assert released(folder) == set()
+    assert [path.stem for path in (folder / "output/trajectories").iterdir()] == [accepted]
 
 
 def released(folder: Path) -> set[str]:

@@ -44,7 +44,7 @@ def adp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     registered = adp("tools", "register", "unruly", "--as", "admin", "--", PYTHON, PROGRAM)
     assert registered.code == 0, registered.said
-    assert "Registered unruly (MCP, a session an episode), which has 8 tools" in registered.output
+    assert "Registered unruly (MCP, a session an episode), which has 9 tools" in registered.output
 
     rows = {row["name"]: row for row in json.loads(adp("tools", "list", "--json").output)}
     assert rows["unruly"]["type"] == "MCP"
@@ -52,7 +52,7 @@ def test_a_server_is_registered_listed_tried_and_removed(adp: Adp) -> None:
     assert {"python_executor", "text-statistics", "web_search"} <= rows.keys()
     assert (rows["web_search"]["state"], rows["python_executor"]["state"]) == ("off", "on")
 
-    assert "lists its 8 tools as before" in adp("tools", "test", "unruly").output
+    assert "lists its 9 tools as before" in adp("tools", "test", "unruly").output
     tried = adp("tools", "test", "unruly__big", '{"characters": 5}')
     assert tried.output.startswith("axxxz\n")
     refused = adp("tools", "test", "unruly__refuse", '{"reason": "no such city"}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,27 @@ def test_a_spent_budget_ends_the_round_and_more_of_it_goes_on(
     assert {row.outcome for row in after.values()} == {"solved"}
     assert set(after) == set(TASKS)
     assert {task_id: after[task_id] for task_id in paid} == {task_id: stopped[task_id] for task_id in paid}
+
+
+@pytest.mark.parametrize(("next_target", "accepted_in_the_end"), [(17, 17), (1, None)])
+def test_an_interrupted_order_takes_the_target_of_the_next(
+    make_project: MakeProject, next_target: int, accepted_in_the_end: int | None
+) -> None:
+    project = make_project()
+    file = project.write_tasks("tasks.jsonl", TASKS)
+    project.adp("run", file, "--accept", 15, "--max-tokens", "8000", "--episodes", "2", status=3)
+    before = len(accepted(project, "round-0001"))
+    assert 1 < before < 15
+    told = json.loads(project.adp("run", file, "--accept", next_target, "--estimate", "--json"))
+    likely = sum(each["load"]["likely"] for each in told["loads"] if each["load"]["what"] == "code")
+    missing = max(next_target - before, 0)
+    assert missing <= likely <= max(20 - before, missing)
+
+    carry_out(project, file, accept=next_target)
+
+    rounds = [planned.name for planned in project.platform.rounds.all()]
+    assert rounds == ["round-0001"]
+    assert len(accepted(project, *rounds)) == (accepted_in_the_end or before)
 
 
 def test_samples_differ_by_their_seed_and_make_a_pass_rate(make_project: MakeProject) -> None:

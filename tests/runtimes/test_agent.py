@@ -22,6 +22,7 @@ from sandbox.backends.base import SlotKind
 from sandbox.slot import Slot
 from tests.runtimes.scripted import (
     ScriptedModel,
+    Turn,
     call,
     code_task,
     episode,
@@ -183,11 +184,79 @@ async def test_an_agent_out_of_steps_ends_without_an_answer() -> None:
 
 
 async def test_the_tasks_time_limit_ends_the_episode_as_the_agents_failure_and_keeps_the_steps() -> None:
-    trajectory, _ = await episode(runs("1"), asyncio.Event().wait, task=code_task(timeout=1))
+    async def slow() -> Message:
+        await asyncio.sleep(1.1)
+        return finishes()
+
+    trajectory, _ = await episode(runs("1"), slow, task=code_task(timeout=1))
     assert trajectory.error_type == "timeout"
     assert "time limit of 1 s" in str(trajectory.error_message)
-    assert len(trajectory.steps) == 1
-    assert trajectory.finished
+    assert error_types(trajectory) == [None, "timeout"]
+    assert trajectory.final_result is None
+    assert trajectory.outcome == "unverified"
+
+
+class Elsewhere(ScriptedModel):
+    """A model whose replies another gives, at a price known of the first alone."""
+
+    model = "gemini-2.5-flash"
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        reply = await super().complete(messages, **options)
+        cost = 0.5 if len(self.requests) == 1 else None
+        return msgspec.structs.replace(
+            reply, provider="openai", model="gpt-4", cost_usd=cost, prompt_tokens=0
+        )
+
+
+async def test_the_window_and_the_author_are_those_of_the_model_that_answers() -> None:
+    prints = [runs(f"print('{letter}' * 8_000)") for letter in "abcd"]
+    async with services(Elsewhere(*prints, finishes())) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert (trajectory.teacher, trajectory.model) == ("openai", "gpt-4")
+    assert trajectory.trims, "which a window of a million tokens had not needed"
+
+
+@pytest.mark.parametrize(("provider", "sent"), [("vllm", ["seed"]), ("gemini", [])])
+async def test_a_parameter_that_the_provider_was_not_sent_is_not_recorded(
+    provider: str, sent: list[str]
+) -> None:
+    model = ScriptedModel(finishes())
+    model.provider = provider
+    async with services(model) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert list(trajectory.sampling) == sent
+
+
+async def test_a_price_that_is_not_known_of_one_reply_is_not_known_of_the_episode() -> None:
+    async with services(Elsewhere(runs("1"), finishes())) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task())
+    assert [step.cost_usd for step in trajectory.steps] == [0.5, None]
+    assert trajectory.cost_usd is None
+
+
+class Kept(ScriptedModel):
+    """A model whose every reply is kept waiting for `seconds`, by its provider and not by itself."""
+
+    def __init__(self, seconds: float, *turns: Turn) -> None:
+        super().__init__(*turns)
+        self.seconds = seconds
+
+    async def complete(self, messages: list[Message], **options: Any) -> Reply:
+        await asyncio.sleep(self.seconds)
+        return msgspec.structs.replace(await super().complete(messages, **options), waited=self.seconds)
+
+
+async def test_waiting_for_the_models_provider_is_not_the_tasks_time() -> None:
+    async with services(Kept(1.1, runs("1"), finishes("42"))) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task(timeout=1))
+    assert (trajectory.final_result, trajectory.error_type) == ("42", None)
+
+
+async def test_an_outage_that_outlasts_the_tasks_time_limit_is_our_failure() -> None:
+    async with services(Kept(1.1, ModelUnavailable("No reply within 600 s."))) as opened:
+        trajectory = await CodeRuntime(opened).execute(code_task(timeout=1))
+    assert (trajectory.outcome, trajectory.error_type) == ("infrastructure_error", "network_error")
 
 
 async def test_a_step_that_the_time_limit_cut_off_says_so_and_was_never_answered() -> None:
@@ -395,3 +464,15 @@ async def test_undecodable_words_of_a_submission_do_not_reach_the_record() -> No
         trajectory = await perform(task, CodeRuntime(opened), opened, sample=0, round="r")
     assert trajectory.outcome == "unsolved"
     assert trajectory.grade_reason.encode()
+
+
+async def test_what_is_open_is_closed_where_the_next_of_the_services_does_not_open() -> None:
+    class Broken(BrowserPool):
+        async def __aenter__(self) -> BrowserPool:
+            raise OSError("no browser")
+
+    sandboxes = SandboxPool(slots=1)
+    with pytest.raises(OSError, match="no browser"):
+        async with Services(ScriptedModel(finishes()), sandboxes, Broken()):
+            pass
+    assert sandboxes.closed

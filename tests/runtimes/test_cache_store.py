@@ -183,6 +183,15 @@ async def test_a_redis_that_is_gone_or_refuses_is_as_good_as_empty(
         await store.aclose()
 
 
+async def test_a_closed_store_opens_no_connection_again(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        store = RedisStore(server.url, 60)
+        await store.put("a", b"1")
+        await store.aclose()
+        assert await store.get("a") is None
+        assert server.cli("EXISTS", "a").strip().endswith("1")
+
+
 async def test_a_call_that_is_cancelled_does_not_mix_up_the_next_ones_reply(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         store = RedisStore(server.url, 60)

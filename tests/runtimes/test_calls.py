@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from runtimes.calls import MAX_ARGUMENT_CHARACTERS, UNREADABLE, completed, echo_of
+from runtimes.calls import MAX_ARGUMENT_CHARACTERS, UNREADABLE, completed, echo_of, parse_arguments
 from runtimes.contracts import Message
+from runtimes.errors import ToolError
+from runtimes.tools.base import Tool, Workbench
 from tests.runtimes.scripted import call, episode, finishes, says
 
 
@@ -73,6 +75,17 @@ def test_a_name_no_tool_can_have_goes_back_as_one_it_could(name: Any, sent: str)
     assert echo["tool_calls"] == [
         {"type": "function", "id": "a", "function": {"name": sent, "arguments": "{}"}}
     ]
+
+
+@pytest.mark.parametrize("raw", ["[" * 600 + "]" * 600, "[" * 100_000])
+def test_arguments_nested_without_sense_are_the_agents_to_mend(raw: str) -> None:
+    anything = Tool("note", "Takes a note.", {"type": "object"}, "tool_call", takes_notes)
+    with pytest.raises(ToolError, match=r"arguments of note .*(nested too deeply|not JSON)"):
+        parse_arguments(anything, f'{{"note": {raw}}}')
+
+
+async def takes_notes(bench: Workbench, /, **arguments: Any) -> str:
+    return "taken"
 
 
 async def test_the_record_keeps_what_the_model_said_beside_what_went_back() -> None:

@@ -298,3 +298,10 @@ def test_an_infrastructure_failure_takes_no_grade() -> None:
     failed = Trajectory(task_id="t", runtime_id="r", outcome="infrastructure_error")
     assert failed.graded(Grade(verifier="numeric", reward=1.0)) is failed
     assert not failed.finished
+
+
+@pytest.mark.parametrize("user", ["u" * 201, "a\0b"])
+def test_a_user_whose_calls_could_not_be_counted_is_refused(user: str) -> None:
+    line = json.dumps({"task_type": "code", "description": "d", "metadata": {"user_id": user}})
+    with pytest.raises(InvalidTask, match="user_id"):
+        task_from_json(line.encode())

@@ -54,6 +54,14 @@ async def test_right_code_gets_the_full_reward(opened: Services, code: str) -> N
     assert (verdict.reward, verdict.verifier) == (1.0, "python_tests")
 
 
+@pytest.mark.parametrize("call", ["add(2, 3)", "add(2, 3) + ''"])
+async def test_a_result_that_would_fill_our_memory_is_not_read(opened: Services, call: str) -> None:
+    code = "def add(a, b):\n    return 'x' * 1_200_000"
+    verdict = await python(opened, code, [{"call": call, "expected": "x"}])
+    assert verdict.reward == 0.0
+    assert "more than 1 MiB" in verdict.reason
+
+
 ALWAYS_EQUAL = """
 class Any(%s):
     def __eq__(self, other): return True
@@ -277,11 +285,13 @@ async def test_an_exact_answer_may_differ_in_case_width_and_spaces(opened: Servi
         ("python_tests", {"cases": [{"call": "f()", "expected": 1}], "limits": {"memry": 1}}, "memory_mb"),
         ("python_tests", {"tests": "def check(candidate): pass"}, "entry_point"),
         ("python_tests", {"tests": "assert (", "module": "a"}, "no Python program"),
+        ("stdio", {"cases": [{"stdout": "1"}], "limits": {"wall_seconds": 300}}, "at most 120 s"),
         ("stdio", {"cases": [{"stdin": "1"}]}, "stdout"),
         ("stdio", {"cases": [{"stdout": "1"}], "compare": "roughly"}, "tokens"),
         ("stdio", {"cases": [{"stdout": "1"}], "tolerance": 1}, "tokens"),
         ("json", {}, "schema"),
         ("json", {"schema": {"properties": {"a": {"type": "objekt"}}}}, "schema.properties.a.type"),
+        ("json", {"schema": {"properties": {"a": {"$ref": "#/$defs/nobody"}}}}, "defs/nobody"),
         ("symbolic", {"expected": ""}, "length >= 1"),
         ("agreement", {"samples": 1}, ">= 3"),
         ("rubric", {"criteria": []}, "length >= 1"),

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from playwright.async_api import Error, Page
 
 from runtimes import perform as performing
 from runtimes.builtin import ReasoningRuntime, WebRuntime
 from runtimes.contracts import Message, TaskSpec, Trajectory, Verifier
+from runtimes.errors import InfrastructureError
 from runtimes.grading import page_reading
-from runtimes.grading.base import check_verifier
+from runtimes.grading.base import check_verifier, grade
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.page import page
+from runtimes.world import World
 from sandbox import SandboxPool
 
 from .scripted import ScriptedModel, Turn, call, finishes, reasoning_task, runs, says
@@ -129,15 +133,26 @@ async def test_the_page_must_be_in_the_expected_state(browsers: BrowserPool) -> 
     assert (await graded(browsers, "", expected=True)).outcome == "unsolved"
 
 
-@pytest.mark.parametrize("script", ["() => { throw new Error('broken') }", "() => { for (;;) {} }"])
-async def test_a_broken_verifier_leaves_the_episode_unverified(
+@pytest.mark.parametrize("reading", [{"script": "() => {"}, {"locator": "p >> nowhere=["}])
+async def test_a_verifier_that_could_read_no_page_leaves_the_episode_unverified(
+    browsers: BrowserPool, reading: dict[str, Any]
+) -> None:
+    trajectory = await played(browsers, {"url": CATALOGUE, **reading, "expected": 40}, finishes("40"))
+    assert trajectory.outcome == "unverified"
+    assert "cannot be read" in trajectory.grade_reason
+    assert trajectory.final_result == "40"
+
+
+@pytest.mark.parametrize(
+    "script", ["() => { throw new Error('crashed') }", "() => { for (;;) {} }", "JSON.parse('{')"]
+)
+async def test_a_script_that_fails_on_what_it_finds_is_a_state_that_is_not_the_expected_one(
     browsers: BrowserPool, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_reading, "READING_SECONDS", 1.0)
     trajectory = await graded(browsers, "40", script=script, expected=40)
-    assert trajectory.outcome == "unverified"
+    assert (trajectory.outcome, trajectory.reward) == ("unsolved", 0.0)
     assert "verifier's script" in trajectory.grade_reason
-    assert trajectory.final_result == "40"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -274,23 +289,23 @@ async def test_all_checks_must_hold_and_the_reason_names_the_one_that_does_not(
     assert trajectory.grade_reason.startswith("check 2 of 2: ")
 
 
-async def test_a_locator_that_finds_several_elements_leaves_the_episode_unverified(
+async def test_a_locator_that_finds_several_elements_finds_not_what_it_should(
     browsers: BrowserPool, local_host: str
 ) -> None:
     trajectory = await at_the_desk(
         browsers, local_host, {"at": "last_page", "locator": ".row", "expected": "one"}
     )
-    assert trajectory.outcome == "unverified"
+    assert trajectory.outcome == "unsolved"
     assert "strict mode" in trajectory.grade_reason
     assert "\n" not in trajectory.grade_reason
 
 
-async def test_a_verifiers_fault_is_told_without_the_log_of_how_it_was_come_to(
+async def test_what_could_not_be_read_is_told_without_the_log_of_how_it_was_come_to(
     browsers: BrowserPool, local_host: str
 ) -> None:
     check = {"at": "last_page", "locator": "#total", "read": "value", "expected": ""}
     trajectory = await at_the_desk(browsers, local_host, check)
-    assert trajectory.outcome == "unverified"
+    assert trajectory.outcome == "unsolved"
     assert "not an <input>" in trajectory.grade_reason
     assert "Call log" not in trajectory.grade_reason
 
@@ -341,7 +356,8 @@ async def test_a_page_that_goes_on_once_its_address_was_taken_is_not_read(
     [
         ("true", 60.0, "solved"),
         ("false", 60.0, "unsolved"),
-        ("nobody.knows", 60.0, "unverified"),
+        ("nobody.knows", 60.0, "unsolved"),
+        ("nobody knows", 60.0, "unverified"),
         ("new Promise(() => {})", 0.5, "infrastructure_error"),
     ],
 )
@@ -360,6 +376,25 @@ async def test_whatever_the_verdict_the_last_page_gives_its_place_back(
     await next_page(browsers)
 
 
+async def test_a_fresh_page_that_crashes_is_our_failure(browsers: BrowserPool) -> None:
+    async def crash(page: Page) -> None:
+        with suppress(Error):
+            await page.goto("chrome://crash")
+
+    class Crashing:
+        @asynccontextmanager
+        async def grading_page(self, *args: Any, **options: Any) -> AsyncIterator[Page]:
+            async with browsers.grading_page(*args, **options) as page:
+                page.on("domcontentloaded", crash)
+                yield page
+
+    services = Services(ScriptedModel(finishes()), SandboxPool(slots=1), cast("BrowserPool", Crashing()))
+    trajectory = Trajectory(task_id="t", runtime_id="r", final_result="40")
+    verifier = Verifier("page_state", {"url": CATALOGUE, "script": "new Promise(() => {})", "expected": 40})
+    with pytest.raises(InfrastructureError, match="crashed"):
+        await grade(verifier, trajectory, services, World())
+
+
 async def test_a_page_that_closes_itself_while_it_is_judged_is_no_fault_of_ours(
     browsers: BrowserPool, local_host: str
 ) -> None:
@@ -371,7 +406,7 @@ async def test_a_page_that_closes_itself_while_it_is_judged_is_no_fault_of_ours(
         start_url=f"http://{local_host}/opening",
         allowed_domains=[local_host],
     )
-    assert trajectory.outcome == "unverified"
+    assert trajectory.outcome == "unsolved"
     assert "closed" in trajectory.grade_reason
     await next_page(browsers)
 

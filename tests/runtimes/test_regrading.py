@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 
 from runtimes.contracts import Grade, Trajectory, Verifier, trajectory_from_json, trajectory_to_json
+from runtimes.grading.base import VerifierKind
+from runtimes.perform import REDACTED_ANSWER
 from runtimes.regrading import GRADES, Regraded, count_votes, regrade
 from runtimes.services import Services
 from tests.runtimes.scripted import ScriptedModel, finishes, services
@@ -118,6 +120,31 @@ async def test_one_whose_tools_failed_never_becomes_a_failure(opened: Services) 
     found = await one(sample(answer="42", metadata={"unavailable_tools": ["web_search"]}), other, opened)
     assert found.after.success
     assert "tools failed meanwhile: web_search" in found.kept
+
+
+async def test_an_answer_that_is_not_kept_as_it_was_keeps_its_verdict(opened: Services) -> None:
+    found = await one(sample(answer="[redacted:x]", metadata={REDACTED_ANSWER: True}), LOOSE, opened)
+    assert (found.changed, found.failed) == (False, False)
+    assert "secret" in found.kept
+    said = await one(sample(answer="[redacted:x] 42"), STRICT, opened)
+    assert said.after.success, "what an agent writes keeps nothing from being graded"
+
+
+async def test_a_verifier_that_breaks_on_one_sample_leaves_the_others_theirs(
+    opened: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fragile(VerifierKind[Any]):
+        def read(self, spec: dict[str, Any]) -> Any:
+            return spec
+
+        async def grade(self, spec: Any, trajectory: Trajectory, *_: Any) -> tuple[float, str]:
+            return {"41": (1.0, "it is there")}[trajectory.final_result]
+
+    monkeypatch.setattr("runtimes.plugins.load", lambda group: {"fragile": Fragile})
+    broke, fine = await regrade([sample(answer="43"), sample(1)], Verifier("fragile"), opened)
+    assert (broke.failed, broke.changed) == (True, False)
+    assert "KeyError" in broke.kept
+    assert fine.after.outcome == "solved"
 
 
 async def test_a_grader_that_we_failed_keeps_the_verdict_and_says_so() -> None:

@@ -7,6 +7,7 @@ import html
 import itertools
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -17,7 +18,7 @@ from aiohttp import web
 from runtimes.builtin import CodeRuntime, WebRuntime
 from runtimes.contracts import ExecutionStep, Trajectory, Verifier, WebRecord, trajectory_to_json
 from runtimes.errors import ModelUnavailable
-from runtimes.perform import perform
+from runtimes.perform import REDACTED_ANSWER, perform
 from runtimes.secrets import Redactor, secret_values, session_values
 from tests.runtimes.scripted import ScriptedModel, Turn, call, code_task, finishes, runs, says, services
 from tests.runtimes.web.episodes import web_task
@@ -58,6 +59,18 @@ def test_json_stays_json_of_the_same_shape() -> None:
     redacted = REDACTOR.json({"arguments": arguments, PLAIN: (PLAIN, 1.5, None)})
     assert json.loads(str(redacted["arguments"])).keys() == {"code", "[redacted:GH_TOKEN]"}
     assert redacted["[redacted:GH_TOKEN]"] == ("[redacted:GH_TOKEN]", 1.5, None)
+
+
+@pytest.mark.parametrize("depth", [50, 600, 2000])
+def test_however_deep_a_secret_lies_it_is_found(depth: int) -> None:
+    value: Any = {"key": KEY}
+    for _ in range(depth):
+        value = [value]
+    found = REDACTOR.json(value)
+    for _ in range(50):
+        (found,) = found
+    assert KEY not in str(found)
+    assert "redacted" in str(found)
 
 
 def test_what_holds_no_secret_is_given_back_as_it_is() -> None:
@@ -206,6 +219,9 @@ async def test_the_verdict_is_of_what_the_agent_really_answered() -> None:
     trajectory = await performed(finishes(PLAIN), verifier=Verifier("exact", {"expected": PLAIN}))
     assert trajectory.outcome == "solved"
     assert PLAIN not in trajectory_to_json(trajectory).decode()
+    assert trajectory.metadata[REDACTED_ANSWER] is True
+    plain = await performed(finishes("42"), verifier=Verifier("exact", {"expected": "42"}))
+    assert REDACTED_ANSWER not in plain.metadata
 
 
 async def test_a_failure_of_the_platform_is_told_without_secrets() -> None:

@@ -60,6 +60,15 @@ def setting(store: CacheStore) -> Services:
     return Services(model, SandboxPool(slots=2), BrowserPool(), Limits(wall_seconds=5), templates=cache)
 
 
+async def test_the_solution_of_another_model_does_not_pass_for_that_of_the_one_asked(at: Setting) -> None:
+    await at.solve(sum_task("a"))
+    at.model.model = "script-2"
+    again = await at.solve(sum_task("b"))
+    assert (again.model, again.metadata["cache_hit"]) == ("script-2", False)
+    assert again.prompt_tokens > 0
+    assert (await at.solve(sum_task("c"))).metadata["cache_hit"], "now it has one of its own"
+
+
 async def test_a_repeated_task_costs_no_tokens_and_is_run_and_graded_again(at: Setting) -> None:
     hits, misses = CACHE_HITS["template"], CACHE_MISSES["template"]
     first = await at.solve(sum_task("a"))

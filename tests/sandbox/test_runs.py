@@ -131,6 +131,29 @@ async def test_idle_sessions_hold_no_turn() -> None:
     assert [result.stdout for result in results] == ["1\n"] * 4
 
 
+async def test_work_in_one_turn_waits_for_it_once_and_gives_it_back() -> None:
+    done: list[str] = []
+
+    async def steps(pool: SandboxPool) -> asyncio.Task[None]:
+        async with pool.in_one_turn(), pool.session() as one, pool.session() as two:
+            begun_within = asyncio.create_task(run(pool, "begun within"))
+            for session in (one, two, one):
+                await session.step("1")
+                done.append("step")
+        return begun_within
+
+    async def run(pool: SandboxPool, name: str) -> None:
+        async with pool.in_one_turn():
+            await pool.run(code="pass")
+            done.append(name)
+
+    async with SandboxPool(slots=1) as pool:
+        begun_within, _ = await asyncio.gather(steps(pool), run(pool, "other"))
+        await begun_within
+    assert done[:3] == ["step"] * 3
+    assert sorted(done[3:]) == ["begun within", "other"]
+
+
 async def test_no_more_runs_go_on_than_there_are_slots() -> None:
     clock = "import time; start = time.monotonic(); time.sleep(0.1); print(start, time.monotonic())"
     async with SandboxPool(slots=2) as pool:

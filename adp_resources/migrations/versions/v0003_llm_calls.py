@@ -33,3 +33,7 @@ def upgrade() -> None:
     op.create_index("llm_calls_by_episode", "llm_calls", ["round", "task_id", "sample"])
     op.create_index("llm_calls_by_model", "llm_calls", ["model", "stage", "at"])
     op.create_index("llm_calls_by_user", "llm_calls", ["user_id", "at"])
+
+
+def downgrade() -> None:
+    op.drop_table("llm_calls")

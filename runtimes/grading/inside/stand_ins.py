@@ -37,7 +37,7 @@ class Tests:
     def __init__(self, classes: list[str], in_place: bool) -> None:
         self._classes = frozenset(classes)
         self._in_place = in_place
-        self._exceptions: dict[str, type[BaseException]] = {}
+        self._exceptions: dict[tuple[str, ...], type[BaseException]] = {}
         self._from_class = False
         self._made = False
         self.wire = Wire(self._stand_in)
@@ -96,15 +96,16 @@ class Tests:
 
     def _exception_class(self, kinds: list[str]) -> type[BaseException]:
         """A class of this side: derived from the first of Python's own among `kinds`."""
-        name = str(kinds[0])[:80]
-        if name not in self._exceptions:
-            known = (vars(builtins).get(str(kind)) for kind in kinds)
+        names = tuple(map(str, kinds))
+        name = names[0][:80]
+        if names not in self._exceptions:
+            known = map(vars(builtins).get, names)
             allowed = (k for k in known if isinstance(k, type) and issubclass(k, (Exception, SystemExit)))
             base = next(allowed, Exception)
-            self._exceptions[name] = (
+            self._exceptions[names] = (
                 base if base.__name__ == name else type(name, (base,), {"__str__": _said})
             )
-        return self._exceptions[name]
+        return self._exceptions[names]
 
     def _exception(self, raised: dict[str, Any]) -> BaseException:
         kind = self._exception_class(raised["kinds"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import json
 import sys
 import types
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +31,10 @@ def run(
 ) -> Line:
     """Begin: load the submission there, then evaluate `calls` or, without any, run the file of tests."""
     tests = Tests(classes, in_place)
+    text = "\n".join(calls)
+    if not calls:
+        with open(TEST_FILE, encoding="utf-8") as file:
+            text = file.read()
 
     def work() -> None:
         try:
@@ -37,6 +43,8 @@ def run(
             tests.line.report({"fault": f"the submitted code raised {_told(error)}"})
             return
         found |= _modules(modules)
+        if "numpy" in text or {"np", "numpy"} & set(modules):
+            _heed_sizes()
         try:
             values = [_value(call, found) for call in calls]
             tests.line.report({"values": values} if calls else _pytest(module, found))
@@ -54,6 +62,25 @@ def _modules(names: list[str]) -> dict[str, Any]:
         with suppress(ImportError):
             found[name] = importlib.import_module({"np": "numpy"}.get(name, name))
     return found
+
+
+def _heed_sizes() -> None:
+    """Let nothing be close to a number: numpy makes as few of the number as there are of the other."""
+    with suppress(ImportError):
+        import numpy
+
+        for name in ("allclose", "array_equiv", "isclose"):
+            setattr(numpy, name, _heeding_sizes(getattr(numpy, name), numpy))
+
+
+def _heeding_sizes(compare: Callable[..., Any], numpy: Any) -> Callable[..., Any]:
+    @functools.wraps(compare)
+    def heeding(one: Any, other: Any, *args: Any, **options: Any) -> Any:
+        if bool(numpy.size(one)) != bool(numpy.size(other)):
+            return numpy.False_
+        return compare(one, other, *args, **options)
+
+    return heeding
 
 
 def _value(call: str, names: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import re
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from typing import Any
 JSON_INTEGER = 1 << 63
 _DATES: dict[str, Any] = {"datetime": datetime.datetime, "date": datetime.date, "time": datetime.time}
 _VIEWS: tuple[type[Any], ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_DTYPE = re.compile(
+    r"bool|object|u?int\d+|float\d+|complex\d+|[<>|]?[US]\d+|(datetime|timedelta)64(\[\w+\])?"
+)
 _COLLECTIONS: dict[str, type[Any]] = {
     "list": list,
     "tuple": tuple,
@@ -138,7 +142,9 @@ def _scalar_of(tag: str, parts: list[Any]) -> Any:
 
 
 def _array(members: Any, dtype: str) -> Any:
-    """A numpy array where there is numpy, else a list."""
+    """A numpy array where there is numpy, else a list. Its shape is that of its members."""
+    if not _DTYPE.fullmatch(dtype):
+        raise NotData("an array of no plain type")
     try:
         import numpy
     except ImportError:

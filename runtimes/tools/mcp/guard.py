@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+TOO_LONG = "It wrote a message of more than"
 _CHUNK_BYTES = 1 << 16
 
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -48,7 +49,7 @@ class Lines:
             self._stream = 1 if part.lstrip()[:1] in (b"{", b"[") else 2
         self._length += len(part)
         if self._length > self._most:
-            print(f"\nIt wrote a message of more than {self._most >> 20} MB.", file=sys.stderr)
+            print(f"\n{TOO_LONG} {self._most >> 20} MB.", file=sys.stderr)
             return False
         if part.endswith(b"\n"):
             self._length = 0

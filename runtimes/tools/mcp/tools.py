@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator, SchemaError
 
-from runtimes.errors import ConfigurationError, ToolUnavailable
+from runtimes.errors import ConfigurationError, ToolError
 from runtimes.tools.base import Tool, ToolFunction, Workbench
-from runtimes.tools.mcp.connection import OPEN_SECONDS, Connection
+from runtimes.tools.mcp.connection import Connection
 from runtimes.tools.mcp.results import observation
 from runtimes.tools.mcp.servers import McpRules, McpServer, McpTool
+from runtimes.tools.mcp.session import ANSWER_SECONDS, OPEN_SECONDS
 
 if TYPE_CHECKING:
     import mcp.types
@@ -34,7 +35,7 @@ def tools_of(server: McpServer) -> tuple[Tool, ...]:
             action_type="tool_call",
             function=_function(server, tool.name),
             permission=server.permission,
-            timeout=OPEN_SECONDS + server.timeout,
+            timeout=server.timeout + 2 * (OPEN_SECONDS + ANSWER_SECONDS),
             circuit=server.name,
         )
         for tool in server.tools
@@ -65,7 +66,7 @@ async def listed(server: McpServer, rules: McpRules) -> tuple[McpTool, ...]:
     connection = Connection(server, rules)
     try:
         found = await connection.tools()
-    except ToolUnavailable as error:
+    except ToolError as error:
         raise ConfigurationError(error.message, error.remedy) from error
     finally:
         await connection.aclose()

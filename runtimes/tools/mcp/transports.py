@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 from collections import deque
@@ -67,8 +68,13 @@ async def transport(server: McpServer, rules: McpRules, words: LastWords) -> Asy
     rules.check(server)
     if server.command:
         async with words.listening() as stderr:
-            with os.fdopen(os.dup(stderr), "w") as log:
-                yield _program(server, rules, log)
+            folder = tempfile.mkdtemp(prefix="adp-mcp-")
+            try:
+                with os.fdopen(os.dup(stderr), "w") as log:
+                    yield _program(server, rules, folder, log)
+            finally:
+                # The guard does this as well, also where we are killed, but not where it never started.
+                shutil.rmtree(folder, ignore_errors=True)
     else:
         async with _http_client(server, rules) as client:
             from mcp.client.streamable_http import streamable_http_client
@@ -76,8 +82,8 @@ async def transport(server: McpServer, rules: McpRules, words: LastWords) -> Asy
             yield streamable_http_client(server.url, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES)
 
 
-def _program(server: McpServer, rules: McpRules, log: object) -> Transport:
-    """The server's program, in a folder and home of its own that ends with it, and without our environment.
+def _program(server: McpServer, rules: McpRules, folder: str, log: object) -> Transport:
+    """The server's program, with `folder` as its home, and without our environment.
 
     The client gives it PATH and the names of user and shell, nothing else of ours.
     """
@@ -85,7 +91,6 @@ def _program(server: McpServer, rules: McpRules, log: object) -> Transport:
 
     program = rules.program(server)
     own = rules.filled(server.env)
-    folder = tempfile.mkdtemp(prefix="adp-mcp-")
     guarded = (folder, str(os.getpid()), str(MAX_MESSAGE_BYTES))
     parameters = StdioServerParameters(
         command=sys.executable,

@@ -33,13 +33,14 @@ _URL_LENGTH = 2_000
 class Observation:
     """A page as an agent is shown it.
 
-    `snapshot` is the whole page, tree and supplement, before viewport filter and budget. `changed` says
-    whether there is something else to read than in the observation before, wherever focus and scroll position
-    are; None for the first.
+    `snapshot` is the whole page, tree and supplement, before viewport filter and budget, `readable` the same
+    without refs. `changed` says whether there is something else to read than in the observation before,
+    wherever focus and scroll position are; None for the first.
     """
 
     text: str
     snapshot: str
+    readable: str
     url: str
     title: str
     changed: bool | None
@@ -53,13 +54,15 @@ class _Seen:
     url: str
     title: str
     snapshot: str
+    readable: str
     focus: str
     scroll: tuple[int, int, int]
 
     @classmethod
     def of(cls, url: str, looked: View) -> _Seen:
-        main = looked.main
-        return cls(main.document, url, main.title, looked.whole, looked.focus, main.scroll)
+        main, snapshot = looked.main, looked.whole
+        readable = without_refs(snapshot)
+        return cls(main.document, url, main.title, snapshot, readable, looked.focus, main.scroll)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Observer:
         head += _change_lines(last, now, hunks, changed, shown=bool(body))
         body = body or looked.fitted(self._budget) or "(there is nothing to read or click)"
         text = "\n".join([*head, "", body])
-        return Observation(text, now.snapshot, now.url, now.title, changed)
+        return Observation(text, now.snapshot, now.readable, now.url, now.title, changed)
 
     async def present_refs(self, page: Page) -> dict[str, str]:
         """The refs an observation would show now, each with what it stands for, such as 'button "Search"'."""
@@ -172,9 +175,7 @@ def _hunks(last: _Seen | None, now: _Seen) -> list[changes.Hunk] | None:
 
 
 def _has_changed(last: _Seen, now: _Seen) -> bool:
-    if (last.url, last.title) != (now.url, now.title):
-        return True
-    return last.snapshot != now.snapshot and without_refs(last.snapshot) != without_refs(now.snapshot)
+    return (last.url, last.title, last.readable) != (now.url, now.title, now.readable)
 
 
 def _change_lines(

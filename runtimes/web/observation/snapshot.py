@@ -62,7 +62,9 @@ def without_focus(snapshot: str) -> str:
 
 def without_refs(snapshot: str) -> str:
     """What there is to read; two snapshots of equal pages differ in refs where elements were made anew."""
-    return _AROUND.sub("", _REF.sub(r"\1", snapshot))
+    parts = _REF.split(snapshot)
+    del parts[2::3]  # the refs, each behind the key it stood with; much faster than a substitution
+    return _AROUND.sub("", "".join(parts))
 
 
 def marked(snapshot: str, marks: dict[str, str]) -> str:

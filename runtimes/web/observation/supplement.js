@@ -2,7 +2,9 @@
 //   supplement=page        a detached element whose text tells of the frame, as JSON: supplement.FrameReport
 //   supplement=viewport    the same, with the aria refs that are in the frame's viewport
 //   supplement=x3          the element that the last report called x3
-//   E >> supplement=about  a detached element whose text tells of the element E: supplement.Whereabouts
+//   supplement=about       a detached element whose text tells of the chosen one: supplement.Whereabouts, or null
+//   E >> supplement=chosen, C >> supplement=candidate
+//                          nothing; they say to a later part of their selector what E and each C is
 // Aria snapshots leave the ref they give an element on the element itself (`_ariaRef`), in this world.
 (() => {
   const ASK = '__TOKEN__-ask';
@@ -250,14 +252,24 @@
     return steps.join(' > ');
   };
 
-  // A frame's place in the page is for the browser to say.
-  const whereabouts = element => ({
-    path: pathOf(element),
-    box: window === top && element.getClientRects().length > 0 ? boxOf(element) : null,
-  });
+  let chosen = null;
+  let candidates = new Set();
 
+  // A frame's place in the page is for the browser to say.
+  const whereabouts = () => {
+    const element = chosen, others = candidates;
+    chosen = null;
+    candidates = new Set();
+    return element && {
+      path: pathOf(element),
+      box: window === top && element.getClientRects().length > 0 ? boxOf(element) : null,
+      alone: others.size === 1 && others.has(element),
+    };
+  };
+
+  const blank = page.implementation.createHTMLDocument('');
   const told = text => {
-    const element = page.implementation.createHTMLDocument('').createElement('p');
+    const element = blank.createElement('p');
     element.textContent = text;
     return [element];
   };
@@ -265,7 +277,15 @@
   return {
     queryAll(root, body) {
       if (body === 'page' || body === 'viewport') return told(JSON.stringify(report(body === 'viewport')));
-      if (body === 'about') return told(JSON.stringify(whereabouts(root)));
+      if (body === 'about') return told(JSON.stringify(whereabouts()));
+      if (body === 'chosen') {
+        chosen = root;
+        return [];
+      }
+      if (body === 'candidate') {
+        candidates.add(root);
+        return [];
+      }
       const element = listed.get(body);
       return element?.isConnected ? [element] : [];
     },

@@ -67,10 +67,14 @@ class FrameReport(msgspec.Struct):
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
-    """A CSS path to an element of a document, and its box in the page's viewport; None for one in a frame."""
+    """A CSS path to an element of a document, and its box in the page's viewport; None for one in a frame.
+
+    `alone` says whether the selector it was asked with finds the element and nothing else.
+    """
 
     path: str
     box: tuple[float, float, float, float] | None
+    alone: bool
 
 
 async def register(playwright: Playwright) -> None:
@@ -108,10 +112,16 @@ async def report_frames(page: Page, *, viewport: bool = False) -> dict[Frame, Fr
     return found
 
 
-async def whereabouts(locator: Locator, seconds: float) -> Whereabouts:
-    """Raises Playwright's TimeoutError where the element has gone."""
-    told = await locator.locator(f"{ENGINE}=about").text_content(timeout=seconds * 1000)
-    return msgspec.json.decode(told or "{}", type=Whereabouts)
+async def whereabouts(locator: Locator, selector: str = "") -> Whereabouts | None:
+    """None where the element has gone, which nothing waits for. Raises Playwright's errors.
+
+    All that is asked is one selector: each question to a page costs the driver as much as its answer.
+    """
+    asked = locator.locator(f"{ENGINE}=chosen")
+    if selector:
+        asked = asked.locator(f"internal:or={json.dumps(f'{selector} >> {ENGINE}=candidate')}")
+    told = await asked.locator(f'internal:or="{ENGINE}=about"').text_content(timeout=0)
+    return msgspec.json.decode(told or "null", type=Whereabouts | None)
 
 
 def new_to_the_agent(report: FrameReport, refs: Collection[str]) -> list[Clickable]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ async def find_target(page: Page, observer: Observer, ref: str) -> Target:
         locator = observer.locator(page, name)
     except ValueError:
         raise await _not_a_ref(page, observer, ref) from None
-    found = await _found(page, locator, observer.shown(name)) if locator is not None else None
+    found = await _found(locator, observer.shown(name)) if locator is not None else None
     if locator is None or found is None:
         raise await _stale(page, observer, name)
     normalised, exact, where = found
@@ -76,26 +75,26 @@ async def find_target(page: Page, observer: Observer, ref: str) -> Target:
     return Target(name, locator, selector, where.box or await _box(locator))
 
 
-async def _found(page: Page, locator: Locator, shown: str) -> tuple[str, bool, Whereabouts] | None:
+async def _found(locator: Locator, shown: str) -> tuple[str, bool, Whereabouts] | None:
     """A selector, whether it finds the element itself, and where that is; None if the element is gone.
 
     `shown` is what the last observation said of it.
     """
-    # Asked at the same time. It is told last, and by waiting, that there is no such element.
-    looking = asyncio.ensure_future(_whereabouts(locator))
+    from playwright.async_api import Error
+
+    by_role = _by_role(shown)
     try:
-        selector = _by_role(shown)
-        exact = bool(selector) and await _finds_alone(page, locator, selector)
-        if not exact:
-            normalised = await _normalised(locator)
-            if normalised is None:
-                return None
-            selector, exact = normalised, await _is(locator, normalised)
-        where = await looking
-        return (selector, exact, where) if where is not None else None
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        where = await whereabouts(locator, by_role)
+        if where is None:
+            return None
+        if where.alone:
+            return by_role, True, where
+        normalised = await _normalised(locator)
+        return normalised, await _is(locator, normalised), where
+    except Error as error:
+        if any(sign in error.message for sign in _GONE):
+            return None
+        raise
 
 
 def _by_role(shown: str) -> str:
@@ -106,50 +105,24 @@ def _by_role(shown: str) -> str:
     return f'internal:role={role}[name="{name}"i]'
 
 
-async def _finds_alone(page: Page, locator: Locator, selector: str) -> bool:
-    """Whether `selector` finds the element and nothing else, at a third of what Playwright's search takes."""
-    alone, same = await asyncio.gather(page.locator(selector).count(), _count_of_both(locator, selector))
-    return alone == same == 1
-
-
-async def _normalised(locator: Locator) -> str | None:
-    """Playwright's own choice of role, text or test id, through frames; None where there is no such element.
+async def _normalised(locator: Locator) -> str:
+    """Playwright's own choice of role, text or test id, through frames: the dearest question of a step.
 
     The text of a Locator is Python code, so the selector itself is read, which `page.locator` takes again.
     """
-    from playwright.async_api import Error
-
-    try:
-        return str((await locator.normalize())._impl_obj._selector)
-    except Error as error:
-        if any(sign in error.message for sign in _GONE):
-            return None
-        raise
+    return str((await locator.normalize())._impl_obj._selector)
 
 
 async def _is(locator: Locator, normalised: str) -> bool:
     """Whether that is the element itself: Playwright chooses the button or link around an element in one."""
-    return await _count_of_both(locator, normalised.rpartition(_ENTER_FRAME)[2]) > 0
-
-
-async def _count_of_both(locator: Locator, selector: str) -> int:
-    """How many elements `locator` and `selector` both find."""
-    return await locator.locator(f"internal:and={json.dumps(selector)}").count()
+    selector = normalised.rpartition(_ENTER_FRAME)[2]
+    return await locator.locator(f"internal:and={json.dumps(selector)}").count() > 0
 
 
 def _path(normalised: str, path: str) -> str:
     """The same frames, and in the last of them the CSS path."""
     frames, enter, _ = normalised.rpartition(_ENTER_FRAME)
     return f"{frames}{enter}css={path}"
-
-
-async def _whereabouts(locator: Locator) -> Whereabouts | None:
-    from playwright.async_api import TimeoutError as PlaywrightTimeout
-
-    try:
-        return await whereabouts(locator, _GONE_SECONDS)
-    except PlaywrightTimeout:
-        return None
 
 
 async def _box(locator: Locator) -> tuple[float, float, float, float] | None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from runtimes.contracts import WebRecord
 from runtimes.errors import InfrastructureError, PlatformError, ToolError
-from runtimes.web.observation.snapshot import without_refs
 
 if TYPE_CHECKING:
     from runtimes.web.observation.observer import Observation
@@ -63,7 +62,7 @@ class Recorder:
 
     def observed(self, observation: Observation) -> None:
         # Refs count the elements a browser has met: another one that shows the same has others.
-        seen = without_refs(observation.snapshot).encode("utf-8", "replace")
+        seen = observation.readable.encode("utf-8", "replace")
         self.record.snapshot = hashlib.sha256(seen).hexdigest()
         self.record.page_changed = observation.changed
 

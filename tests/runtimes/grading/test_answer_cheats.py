@@ -156,6 +156,16 @@ CHEATS = [
     ),
     Cheat("no number of JSON", "json", {"expected": [1e309]}, "[Infinity]", decodes_to([math.inf])),
     Cheat("nested without end", "json", {"schema": {"type": "array"}}, "[" * 100_000),
+    *(
+        Cheat(f"nested {depth} deep", "json", {"schema": {"type": "array"}}, "[" * depth + "]" * depth)
+        for depth in (101, 900, 980)
+    ),
+    Cheat(
+        "a number too large to divide",
+        "json",
+        {"schema": {"properties": {"total": {"multipleOf": 0.01}}}},
+        f'{{"total": 1{"0" * 400}}}',
+    ),
     Cheat("makes the schema search for ever", "json", BOMB, json.dumps({"a": "a" * 60 + "b"})),
     Cheat(
         "brings its own schema",
@@ -164,6 +174,7 @@ CHEATS = [
         '{"$schema": {}, "required": []}',
         lambda a: "required" in a,
     ),
+    Cheat("swells when it is read", "numeric", NUMBER, "42" + "\ufdfa" * 900_000),
     Cheat("no JSON at all", "json", {"schema": {}}, "All fields are valid."),
 ]
 
@@ -194,7 +205,8 @@ async def test_the_cheat_would_work_on_a_naive_reader(cheat: Cheat) -> None:
         ("numeric", NUMBER, "6 * 7\n42"),
         ("numeric", NUMBER, "42 or 42.0"),
         ("numeric", {"expected": 1000, "relative_tolerance": 0.01}, "About 1,009."),
-        ("exact", {"expected": "Paris"}, " paris "),
+        ("exact", {"expected": "Paris"}, " paris " + " " * 10_000),
+        ("exact", {"expected": "\u1fb7"}, "\u03b1\u0342\u0345"),
         ("symbolic", PRODUCT, "The answer is $\\boxed{1{,}591}$."),
         ("symbolic", PRODUCT, "x = 1591"),
         ("symbolic", {"expected": "1/2"}, "0.5"),
@@ -212,6 +224,7 @@ async def test_the_cheat_would_work_on_a_naive_reader(cheat: Cheat) -> None:
         ("json", COUNT, '```json\n{"count": 1}\n```'),
         ("json", {"expected": {"a": [1, 2.0000001]}, "tolerance": 0.001}, '{"a": [1.0005, 2]}'),
         ("json", {"schema": {"type": "array", "minItems": 1, "items": {"type": "integer"}}}, "[1, 2]"),
+        ("json", {"schema": {"$defs": {"n": {"type": "array"}}, "$ref": "#/$defs/n"}}, "[" * 99 + "]" * 99),
     ],
 )
 async def test_an_honest_answer_gets_the_reward(

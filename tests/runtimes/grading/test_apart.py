@@ -96,6 +96,20 @@ PASSING = {
         "import numpy as np\ndef squares(a): return np.square(a)",
         {"tests": "import numpy as np\nnp.testing.assert_array_equal(squares(np.arange(3)), [0, 1, 4])"},
     ),
+    "no numbers where none are due": (
+        "def evens(items): return [x for x in items if x % 2 == 0]",
+        {
+            "tests": "import numpy as np\nassert np.allclose(evens([1]), [])\n"
+            "assert np.allclose(evens([2]), 2)"
+        },
+    ),
+    "errors of one name and other kinds": (
+        "def f(x):\n    kind = KeyError if x else ValueError\n    raise type('Wrong', (kind,), {})(x)",
+        {
+            "tests": "import pytest\ndef test_f():\n    with pytest.raises(KeyError): f(1)\n"
+            "    with pytest.raises(ValueError): f(0)"
+        },
+    ),
     "changed arguments": (
         "def order(items, seen):\n    items.sort()\n    seen['n'] = len(items)",
         {
@@ -196,6 +210,19 @@ FAILING = {
         "def isclose(*_): return True\ndef area(r): return 0",
         "from math import isclose\nfrom solution import *\nassert isclose(area(2), 12.566)",
     ),
+    "no numbers are close to one": (
+        "def mean(x): return []",
+        "import numpy as np\nassert np.allclose(mean([1, 3]), [2.0])",
+    ),
+    "nor close to it one by one": (
+        "import numpy as np\ndef mean(x): return np.array([])",
+        "from numpy import isclose\nassert isclose(mean([1, 3]), 2.0).all()",
+    ),
+    "an array has the shape of its members": (
+        "class Fake:\n    dtype, shape = '(3,)f8', (1,)\n    def tolist(self): return [1.0]\n"
+        "Fake.__module__ = 'numpy'\ndef ones(): return Fake()",
+        "import numpy as np\nassert np.array_equal(ones(), np.ones((1, 3)))",
+    ),
     "an object where data is due": (LYING, "assert total(3)"),
     "a builtin of the submission's is not used": (
         "def sorted(_): return [3]\ndef total(): return 0",
@@ -209,6 +236,7 @@ FAILING = {
         "def order(items):\n    items.clear()\n    return items",
         "items = [3, 1]\nassert order(items) == sorted(items)",
     ),
+    "what fails in words that are no Unicode": ("raise ValueError('\\ud800')", "assert total() == 3"),
     "what is missing": ("x = 1", "assert total() == 3"),
     "what does not import": ("import nothing_like_it", "assert total() == 3"),
     "a flood of questions": (
@@ -234,6 +262,13 @@ async def test_these_do_not_pass(graded: Grader, name: str, monkeypatch: pytest.
     verdict = await graded("python_tests", spec, code)
     assert verdict.reward == 0.0
     assert verdict.reason
+
+
+@pytest.mark.parametrize("value", ["'\\ud800'", "float('nan')"])
+async def test_a_value_that_strict_readers_of_json_refuse_is_a_wrong_one(graded: Grader, value: str) -> None:
+    spec = {"cases": [{"call": "total() if True else 3", "expected": 3}]}
+    verdict = await graded("python_tests", spec, f"def total(): return {value}")
+    assert (verdict.reward, "wrong value" in verdict.reason) == (0.0, True)
 
 
 async def test_nothing_of_the_tests_is_in_the_sandbox_of_the_code(graded: Grader) -> None:

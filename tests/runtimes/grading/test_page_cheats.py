@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from playwright.async_api import Error
 
 from runtimes.builtin import WebRuntime
 from runtimes.contracts import TaskSpec, Trajectory, Verifier
+from runtimes.grading.base import grade
 from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
+from runtimes.world import World
 from sandbox import SandboxPool
 from tests.runtimes.scripted import ScriptedModel, call, finishes, says
 
@@ -38,6 +42,8 @@ PAGES = {
     " localStorage.getItem('status') ?? 'not done'</script>",
     "/bomb": f"<p id='status'>{'a' * 40}b</p>",
     "/state": "<p id='status'>not done</p>",
+    "/doubles": "<p id='status'>not done</p><p id='status'>done</p>",
+    "/ruins": "<script>document.cookie = 'ruined=1; path=/'</script>",
 }
 
 
@@ -52,6 +58,8 @@ async def site() -> AsyncIterator[str]:
     """`host:port` of a site whose server knows that nothing was done."""
 
     async def serve(request: web.Request) -> web.Response:
+        if request.path == "/state" and "ruined" in request.cookies:
+            return web.Response(status=500)
         return web.Response(text=PAGES[request.path], content_type="text/html")
 
     app = web.Application()
@@ -103,6 +111,15 @@ CHEATS = [
         {"url": "http://SITE/client", "locator": "#status", **DONE},
     ),
     Cheat("makes the search take for ever", "/bomb", [{**LAST, "matches": "^(a+)+$"}]),
+    Cheat(
+        "brings the server to fail", "/ruins", [{"url": "http://SITE/state", "locator": "#status", **DONE}]
+    ),
+    Cheat("makes two of what there should be one of", "/doubles", [{**LAST, **DONE}]),
+    Cheat(
+        "goes where the script finds nothing",
+        "/bomb",
+        [{"at": "last_page", "script": "document.querySelector('#total').textContent", "expected": "1"}],
+    ),
     Cheat("says that it is done", "/account", [{**LAST, **DONE}, {**LAST, "compare": "exact"}]),
     Cheat("leaves the page", "/nothing-here", [{**LAST, **DONE}]),
     Cheat("answers with all there is", "/account", [{**LAST, "compare": "exact"}]),
@@ -143,3 +160,20 @@ async def test_the_cheat_would_work_on_a_naive_check(browsers: BrowserPool, site
     assert cheat.naive is not None
     trajectory = await played(browsers, site, cheat.goes, [cheat.naive])
     assert trajectory.outcome == "solved", trajectory.grade_reason
+
+
+@pytest.mark.parametrize("ends", ["crashes", "is closed"])
+async def test_a_last_page_that_ends_itself_after_the_episode_is_not_in_the_expected_state(
+    browsers: BrowserPool, ends: str
+) -> None:
+    spec = {"at": "last_page", "locator": "#status", **DONE}
+    services = Services(ScriptedModel(finishes()), SandboxPool(slots=1), browsers)
+    trajectory = Trajectory(task_id="t", runtime_id="r", final_result="done")
+    async with browsers.grading_page() as page:
+        if ends == "crashes":
+            with suppress(Error):
+                await page.goto("chrome://crash")
+        else:
+            await page.close()
+        verdict = await grade(Verifier("page_state", spec), trajectory, services, World(last_page=page))
+    assert verdict.reward == 0.0

@@ -79,7 +79,7 @@ async def serving(*replies: Replying, **options: Any) -> AsyncIterator[tuple[Ser
 
 
 def chat(url: str, **options: Any) -> OpenAIChat:
-    given = {"provider": "vllm", "model": "m-1", "api_key": "secret-key", "retry": QUICK, "timeout": 5}
+    given = {"provider": "vllm", "model": "m-1", "api_key": "secret-key", "retry": QUICK, "timeout": 60}
     return OpenAIChat(base_url=url, **{**given, **options})
 
 

@@ -102,7 +102,7 @@ async def test_a_body_without_end_is_cut_off_at_its_bound(status: int) -> None:
 
 @pytest.mark.parametrize("reply", [hangs, stops_half_way, drips])
 async def test_a_reply_that_does_not_end_is_cut_off_in_time(reply: Replying) -> None:
-    async with serving(reply, gives(GOOD), timeout=0.5) as (served, model):
+    async with serving(reply, gives(GOOD), timeout=2) as (served, model):
         assert (await model.complete(ASK)).message["content"] == "Hi."
         await served.closed.wait()
     async with serving(reply, timeout=0.05) as (_, model):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from runtimes.breaker import Breaker
+from runtimes.cache_store import SqliteStore
 from runtimes.calls import completed
 from runtimes.contracts import Message
 from runtimes.errors import ModelRefused, ModelUnavailable, ToolError
+from runtimes.llm.base import Account, ChatModel
+from runtimes.llm.cache import ResponseCache
 from runtimes.llm.client import OutOfOrder
 from runtimes.llm.failover import Failover
 from runtimes.llm.faults import OutOfCredit
+from runtimes.llm.metered import Metering
 from tests.llm_server.replies import assistant, completion, tool_call
 from tests.runtimes.llm.serving import (
     ASK,
@@ -147,6 +152,24 @@ async def test_an_author_is_known_by_any_of_its_messages_that_came_back_as_it_wa
     assert (begun.provider, continued.provider) == ("deepseek", "deepseek")
 
 
+async def test_a_conversation_from_the_cache_goes_on_with_its_author_in_another_process(
+    tmp_path: Path,
+) -> None:
+    mine = completion(assistant("Mine."), prompt_tokens=1, completion_tokens=1)
+
+    def view(model: Failover) -> ChatModel:
+        cache = ResponseCache(SqliteStore(tmp_path / "cache.sqlite", 3600))
+        return Metering(cache=cache).model_for(model, Account(round="r", task_id="t"))
+
+    async with providers([DOWN], [gives(mine)]) as (_, before):
+        assert (await view(before).complete(ASK)).provider == "deepseek"
+    async with providers([gives(GOOD)], [gives(GOOD)]) as (_, after):
+        model = view(after)
+        begun = await model.complete(ASK)
+        continued = await model.complete(following(begun.message))
+    assert (begun.cached, begun.provider, continued.provider) == (True, "deepseek", "deepseek")
+
+
 async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_back_as_null() -> None:
     calls = assistant(None, [tool_call("f", "{}")])
     answer = completion(calls, prompt_tokens=1, completion_tokens=1)
@@ -164,8 +187,8 @@ async def test_an_author_is_known_by_a_reply_of_calls_alone_whose_content_goes_b
 async def test_a_reply_tells_how_long_it_had_to_wait_for_its_turn() -> None:
     async with providers([refuses(429, Retry_After_Ms="200"), gives(GOOD)]) as (_, model):
         assert (await model.complete(ASK)).waited >= 0.2
-    async with providers([hangs], [gives(GOOD)], timeout=0.3) as (_, model):
-        assert (await model.complete(ASK)).waited >= 0.9
+    async with providers([hangs], [gives(GOOD)], timeout=1) as (_, model):
+        assert (await model.complete(ASK)).waited >= 3
 
 
 async def test_a_conversation_from_elsewhere_goes_to_the_provider_whose_keys_it_holds() -> None:
@@ -226,6 +249,24 @@ async def test_a_deadline_of_the_caller_is_not_taken_for_ours() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await model.complete(ASK)
+
+
+async def test_one_that_cannot_be_closed_leaves_no_other_open() -> None:
+    async with providers([gives(GOOD)], [gives(GOOD)]) as (_, model):
+        first, second = model.clients
+        closed = []
+
+        async def fails() -> None:
+            raise OSError("gone")
+
+        async def closes() -> None:
+            closed.append(second)
+
+        first.aclose, second.aclose = fails, closes  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="gone"):
+            await model.aclose()
+        del first.aclose, second.aclose  # type: ignore[attr-defined]
+    assert closed == [second]
 
 
 async def test_many_calls_at_once_leave_a_failing_provider_without_losing_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from runtimes.llm.base import Account, ChatModel, Reply, Sampling
 from runtimes.llm.cache import ResponseCache
 from runtimes.llm.client import OpenAIChat
 from runtimes.llm.failover import Failover
-from runtimes.llm.ledger import Ledger, Limits
+from runtimes.llm.ledger import Ledger, Limits, Spent
 from runtimes.llm.metered import Metering
 from runtimes.llm.prices import Price, Prices
 from runtimes.llm.retry import RetryPolicy
@@ -258,6 +259,7 @@ async def test_a_round_s_tokens_end_at_its_limit(usage: UsageTable) -> None:
     assert "1,000 of 1,010 tokens" in spent.value.message
     assert "ROUND_TOKEN_LIMIT" in spent.value.message
     assert "run again" in spent.value.remedy
+    assert spent.value.user is None
     await ask(metering.model_for(model, Account(round="another", task_id="t")))
 
 
@@ -285,11 +287,38 @@ async def test_a_user_s_day_ends_at_its_limit_and_the_next_begins_anew(usage: Us
     brief = Sampling(max_tokens=10)
     await ask(metering.model_for(Counting(), ada), sampling=brief)
     await ask(metering.model_for(Counting(), ada), sampling=brief)
-    with pytest.raises(BudgetSpent, match=r"User ada on 2027-01-15 .*USER_TOKEN_LIMIT"):
+    with pytest.raises(BudgetSpent, match=r"User ada on 2027-01-15 .*USER_TOKEN_LIMIT") as spent:
         await ask(metering.model_for(Counting(), ada), "x" * 300)
+    assert spent.value.user == "ada"
     await ask(metering.model_for(Counting(), bob), sampling=brief)
     now[0] += 86_400
     await ask(metering.model_for(Counting(), ada), sampling=brief)
+    await metering.aclose()
+
+
+async def test_only_users_whose_calls_go_on_are_asked_for_again(usage: UsageTable) -> None:
+    class Asked(UsageTable):
+        reads = 0
+
+        def spent(self, **of: Any) -> Spent:
+            self.reads += 1
+            return super().spent(**of)
+
+    store, brief = Asked(usage.database), Sampling(max_tokens=10)
+    ledger = Ledger(store, Limits(user_tokens=250))
+    metering = Metering(ledger=ledger)
+    for name in ("ada", *(f"user-{n}" for n in range(20))):
+        await ask(metering.model_for(Counting(), Account(round="r", user=name)), sampling=brief)
+    await ledger.flush()
+    store.reads = 0
+    await ledger.flush()
+    assert store.reads == 0
+    other = priced(usage, user_tokens=250)
+    await ask(other.model_for(Counting(), Account(round="r", user="ada")), sampling=brief)
+    await other.aclose()
+    with pytest.raises(BudgetSpent, match="200 of 250"):
+        await ask(metering.model_for(Counting(), Account(round="r", user="ada")), "x" * 300)
+    assert store.reads == 1
     await metering.aclose()
 
 
@@ -304,6 +333,14 @@ async def test_an_episode_over_its_own_limit_has_failed_and_nobody_else(usage: U
     synthesis = metering.model_for(Counting(), Account(round="r", stage="distillation"))
     for _ in range(5):
         await ask(synthesis)
+
+
+async def test_an_episode_on_a_server_that_counts_no_tokens_ends_at_its_limit_too(usage: UsageTable) -> None:
+    silent = Counting(lambda number: said("free?", prompt_tokens=0, completion_tokens=0))
+    episode = priced(usage, episode_tokens=1_000).model_for(silent, MINE)
+    with pytest.raises(ToolError, match="TASK_TOKEN_LIMIT"):
+        await ask_for_ever(episode)
+    assert silent.asked < 60
 
 
 async def test_an_episode_of_cached_replies_ends_where_the_paid_one_ended(
@@ -356,6 +393,20 @@ async def test_calls_in_flight_are_reserved_and_waited_for(usage: UsageTable) ->
     assert 9 <= answered <= 10
     await metering.aclose()
     assert usage.spent(round="r").tokens <= 1_100
+
+
+async def test_a_reply_says_how_long_its_call_waited_for_room_in_the_budget(usage: UsageTable) -> None:
+    gate = asyncio.Event()
+    model, metering = Counting(gate=gate), priced(usage, round_tokens=240)
+    view, brief = metering.model_for(model, MINE), Sampling(max_tokens=10)
+    first, second = (asyncio.create_task(ask(view, "x" * 300, sampling=brief)) for _ in range(2))
+    await model.busy.wait()
+    began = time.monotonic()
+    assert model.asked == 1
+    gate.set()
+    await first
+    held = time.monotonic() - began
+    assert (await second).waited >= held
 
 
 async def test_a_call_that_is_cancelled_gives_its_reservation_back(usage: UsageTable) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +18,7 @@ CALLS = 1500
 
 
 async def test_a_server_that_takes_48_at_a_time_refuses_few_calls_and_none_is_lost() -> None:
-    with llm_server("steps", delay_ms=100, cap=CAP) as server:
+    with llm_server("steps", delay_ms=300, cap=CAP) as server:
         model = chat(server.url)
         calls = iter(range(CALLS))
 
@@ -205,6 +206,29 @@ async def test_a_pause_asked_for_holds_all_calls_whatever_is_answered_meanwhile(
     await crowd.came.wait()
     assert clock.time() - began >= 0.2
     await crowd.leave()
+
+
+async def test_a_pause_asked_for_by_a_failing_server_holds_all_calls_too() -> None:
+    async with serving(refuses(503, Retry_After_Ms="300"), gives(GOOD)) as (_, model):
+        failing = asyncio.create_task(model.complete(ASK))
+        while not model.last_fault:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.001)
+        began = time.monotonic()
+        others = [asyncio.create_task(model.complete(ASK)) for _ in range(3)]
+        await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        assert time.monotonic() - began >= 0.2
+        assert (await failing).message["content"] == "Hi."
+        await asyncio.gather(*others)
+
+
+async def test_a_refusal_that_comes_before_one_let_in_goes_on_is_not_its_own() -> None:
+    pace = Pace(most=2)
+    first = [await pace.enter(), await pace.enter()]
+    waiting = asyncio.create_task(pace.enter())
+    await settled()
+    pace.leave()
+    pace.refused(first[1], None)
+    assert await waiting == first[0], "let in before the cut, of the same crowd"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry_After": "0"}])

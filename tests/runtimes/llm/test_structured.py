@@ -44,6 +44,17 @@ async def test_an_object_in_a_fence_in_words_or_after_thoughts_is_an_answer(text
     assert len(served.requests) == 1
 
 
+@pytest.mark.parametrize("words", [None, "", "I would rather not."])
+async def test_what_goes_back_with_the_repair_has_content_or_does_not_go(words: str | None) -> None:
+    """Servers refuse a message of the assistant's without content."""
+    first = gives(completion({**assistant(""), "content": words}, prompt_tokens=1, completion_tokens=1))
+    async with serving(first, says(IDEA)) as (served, model):
+        assert (await ask(model, Idea, "Invent.", {})).change == "another operation"
+    *_, repaired = served.requests
+    assert all(message["content"] for message in repaired["messages"])
+    assert [m["role"] for m in repaired["messages"][2:]] == ["assistant"] * bool(words) + ["user"]
+
+
 @pytest.mark.parametrize(
     ("provider", "form"), [("openai", "json_schema"), ("deepseek", "json_object"), ("gemini", "json_schema")]
 )

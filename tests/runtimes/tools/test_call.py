@@ -62,6 +62,15 @@ async def test_a_call_that_takes_longer_than_its_tools_limit_is_the_tools_failur
     assert late.value.error_type == "timeout"
 
 
+async def test_a_tool_that_keeps_its_time_itself_may_wait_for_its_turn_longer() -> None:
+    async def waits_its_turn(bench: Workbench) -> str:
+        await asyncio.sleep(0.01)
+        return "it rains"
+
+    patient = tool(waits_its_turn, timeout=0.001, keeps_time=True)
+    assert await call_tool(patient, workbench(), {}) == "it rains"
+
+
 async def test_a_cancellation_is_no_timeout_and_counts_as_no_failure() -> None:
     bench = workbench()
     for _ in range(6):
@@ -95,6 +104,15 @@ async def test_a_tool_whose_calls_fail_is_cut_off_for_all_episodes_and_tried_aga
     assert calls == 5
     now, down = 31.0, False
     assert await call_tool(tool(fails), Workbench(code_task(), services), {}) == "it rains"
+
+
+async def test_one_episode_cannot_take_a_tool_from_all_others() -> None:
+    shared = Services(None, None, None)  # type: ignore[arg-type]
+    bench = Workbench(code_task(), shared)
+    for _ in range(20):
+        with pytest.raises(ToolUnavailable, match="station"):
+            await call_tool(tool(down), bench, {})
+    assert await call_tool(tool(answers), Workbench(code_task(), shared), {}) == "it rains {}"
 
 
 async def test_mistakes_of_agents_cut_nothing_off() -> None:

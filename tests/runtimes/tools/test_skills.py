@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,12 +85,24 @@ async def test_arguments_come_as_json_on_standard_input_and_the_result_from_stan
     assert await use(skill, bench, who="世界 'quoted' $HOME") == "Hello 世界 'quoted' $HOME"
 
 
-async def test_its_files_are_read_only_and_put_back_before_each_use(tmp_path: Path, bench: Workbench) -> None:
-    skill = read_skill(make(tmp_path, "entry_point: run.py", "print('mine')"))
-    assert await use(skill, bench) == "mine"
-    assert "-r--r--r--" in await run_shell(bench, "ls -l skills/greet/run.py")
-    await run_shell(bench, "chmod u+w skills/greet/run.py; echo \"print('theirs')\" > skills/greet/run.py")
-    assert await use(skill, bench) == "mine"
+async def test_what_the_agent_puts_in_its_way_is_not_beside_its_code(
+    tmp_path: Path, bench: Workbench
+) -> None:
+    place = make(tmp_path, "entry_point: run.py", "import json, other; print(other.MINE, json.__name__)")
+    (place / "other.py").write_text("MINE = 'mine'")
+    skill = read_skill(place)
+    planted = (
+        "mkdir -p skills/greet && echo 'import sys; sys.exit(69)' | tee json.py other.py skills/greet/json.py"
+    )
+    await run_shell(bench, planted)
+    assert await use(skill, bench) == "mine json"
+
+
+async def test_calls_at_once_have_each_their_own_arguments(tmp_path: Path, bench: Workbench) -> None:
+    code = "import json, sys\nprint(json.load(sys.stdin)['who'])"
+    skill = read_skill(make(tmp_path, "entry_point: run.py\narguments: {who: Whom to greet.}", code))
+    asked = [f"number {number}" for number in range(4)]
+    assert await asyncio.gather(*(use(skill, bench, who=who) for who in asked)) == asked
 
 
 async def test_it_works_on_the_episodes_files_and_leaves_its_own_arguments_nowhere(
@@ -97,17 +110,17 @@ async def test_it_works_on_the_episodes_files_and_leaves_its_own_arguments_nowhe
 ) -> None:
     skill = read_skill(make(tmp_path, "entry_point: run.py", "open('made.txt', 'w').write('x')"))
     assert await use(skill, bench) == "(nothing)"
-    assert await operate_on_files(bench, "list") == "made.txt (1 bytes)\nskills/"
+    assert await operate_on_files(bench, "list") == "made.txt (1 bytes)"
 
 
 async def test_a_workspace_that_is_in_its_way_is_the_agents_to_mend(tmp_path: Path, bench: Workbench) -> None:
-    skill = read_skill(make(tmp_path, "entry_point: run.py", "print('mine')"))
+    skill = read_skill(make(tmp_path, "license: MIT", "print('mine')"))
     for command in ("echo x > skills", "rm skills; ln -s / skills"):
         await run_shell(bench, command)
         with pytest.raises(ToolError, match=r"The files of greet cannot be written to skills/greet"):
             await use(skill, bench)
     await run_shell(bench, "rm skills")
-    assert await use(skill, bench) == "mine"
+    assert "Say hello." in await use(skill, bench)
 
 
 async def test_a_shell_script_is_an_entry_point_too(tmp_path: Path, bench: Workbench) -> None:

@@ -35,7 +35,7 @@ AWKWARD_PAGE = """<title>Awkward</title>
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool() -> AsyncIterator[BrowserPool]:
     """One browser for the tests of a module, which run in one event loop."""
-    async with BrowserPool(navigation_seconds=5, action_seconds=2, start_url=SHOP) as pool:
+    async with BrowserPool(start_url=SHOP) as pool:
         yield pool
 
 

@@ -32,8 +32,9 @@ def renderers() -> set[psutil.Process]:
     return found
 
 
-def is_gone(process: psutil.Process, seconds: float = 3) -> bool:
-    _, alive = psutil.wait_procs([process], timeout=seconds)
+def is_gone(*processes: psutil.Process) -> bool:
+    """Whether they have ended, or do so while a patient person would wait."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
     return not alive
 
 

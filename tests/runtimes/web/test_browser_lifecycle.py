@@ -32,8 +32,7 @@ async def test_nothing_starts_before_the_first_page_and_nothing_is_left() -> Non
         async with pool.page(web_task()):
             (browser,) = browsers()
             family = [browser, *browser.children(recursive=True)]
-    _, alive = psutil.wait_procs(family, timeout=3)
-    assert alive == []
+    assert is_gone(*family)
 
 
 async def test_a_killed_browser_is_our_failure_and_the_next_page_works(pool: BrowserPool) -> None:
@@ -114,7 +113,7 @@ async def test_a_hung_driver_is_our_failure_and_is_replaced(
     monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 0.5)
     monkeypatch.setattr("runtimes.web.browser.driver.CLOSE_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
-        async with asyncio.timeout(20), pool.page(web_task()):
+        async with asyncio.timeout(60), pool.page(web_task()):
             pass
     monkeypatch.undo()
     assert is_gone(browser)
@@ -158,7 +157,7 @@ async def test_a_hung_browser_is_our_failure_and_is_replaced(
     hung.suspend()
     monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 0.5)
     with pytest.raises(InfrastructureError, match="opening a context"):
-        async with asyncio.timeout(20), pool.page(web_task()):
+        async with asyncio.timeout(60), pool.page(web_task()):
             pass
     monkeypatch.undo()
     assert is_gone(hung)
@@ -176,7 +175,7 @@ async def test_a_browser_that_opens_no_page_is_our_failure_and_is_replaced(
             process.suspend()
     monkeypatch.setattr("runtimes.web.browser.contexts.CHECK_SECONDS", 2)
     with pytest.raises(InfrastructureError, match="opening a page"):
-        async with asyncio.timeout(20), pool.page(web_task()):
+        async with asyncio.timeout(60), pool.page(web_task()):
             pass
     monkeypatch.undo()
     assert is_gone(hung)
@@ -194,7 +193,7 @@ async def test_cancellation_ends_an_episode_whose_browser_hangs(
     checking = asyncio.create_task(pool.check())
     await asyncio.wait({checking}, timeout=0.2)
     checking.cancel()
-    await asyncio.wait({checking}, timeout=12)
+    await asyncio.wait({checking}, timeout=60)
     assert checking.cancelled()
     assert is_gone(hung)
     await pool.check()
@@ -214,7 +213,7 @@ async def test_cancellation_closes_the_context_and_frees_its_place() -> None:
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        async with asyncio.timeout(10), pool.page(web_task()) as page:
+        async with asyncio.timeout(60), pool.page(web_task()) as page:
             assert "Welcome to The Shop" in await page.observe()
 
 

@@ -53,7 +53,7 @@ async def waits(work: Coroutine[Any, Any, None], moment: int = 0) -> int:
         await cancelled
 
     running = asyncio.create_task(task())
-    await asyncio.wait({running}, timeout=20)
+    await asyncio.wait({running}, timeout=60)
     assert running.cancelled() if cancelled.waited >= moment > 0 else running.exception() is None
     return cancelled.waited
 
@@ -76,7 +76,7 @@ async def test_an_episode_cancelled_at_any_moment_leaves_nothing(pool: BrowserPo
     for moment in range(1, moments + 1):
         await waits(episode(), moment)
     assert len(browsers()) == 1
-    async with asyncio.timeout(20), pool.page(web_task()) as page:
+    async with asyncio.timeout(60), pool.page(web_task()) as page:
         assert "Welcome to The Shop" in await page.observe()
         browser = page.current.context.browser
         assert browser is not None

@@ -147,8 +147,9 @@ async def test_what_is_observed_later_is_seen_and_pictured_as_it_is_then(pool: B
         assert "Changed since" in await page.observe()
         await assert_pictured(page)
     async with pool.page(web_task()) as page:
-        await page.current.evaluate("window.open('/cart')")
-        await asyncio.sleep(0.5)
+        async with page.current.context.expect_page() as opened:
+            await page.current.evaluate("window.open('/cart')")
+        await (await opened.value).wait_for_load_state()
         assert "Your cart is empty" in await page.observe()
         await assert_pictured(page)
 

@@ -19,7 +19,7 @@ from tests.e2e.waiting import until
 from tests.runtimes.scripted import code_task
 
 PROGRAM = Path(__file__).with_name("unruly.py")
-NAMES = ("count", "whoami", "die", "hang", "leave_behind", "big", "flood", "refuse")
+NAMES = ("count", "whoami", "die", "hang", "leave_behind", "big", "flood", "fail", "refuse")
 TOOLS = tuple(McpTool(name, name, {"type": "object"}) for name in NAMES)
 
 

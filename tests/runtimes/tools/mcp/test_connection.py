@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.errors import ConfigurationError, ToolError, ToolUnavailable
-from runtimes.tools.mcp import connection
+from runtimes.tools.mcp import connection, session
 from runtimes.tools.mcp.servers import McpRules
 from runtimes.tools.mcp.tools import listed
 from tests.llm_server.process import ROOT
@@ -88,14 +88,51 @@ async def test_a_call_to_a_shared_server_that_died_meanwhile_is_made_again() -> 
         assert pid_in(await call(bench, "whoami")) != pid
 
 
-async def test_a_shared_server_that_hangs_is_replaced_and_nobody_else_notices() -> None:
-    async with toolbox(unruly(shared=True, timeout=1.0)) as box, workbench(box) as bench:
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_call_that_hangs_its_server_is_that_calls_doing_and_the_server_is_replaced(
+    shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 1.0)
+    async with toolbox(unruly(shared=shared, timeout=1.0)) as box, workbench(box) as bench:
         hung = pid_in(await call(bench, "whoami"))
-        with pytest.raises(ToolUnavailable, match="no answer within 1 s") as late:
+        with pytest.raises(ToolError, match="no answer within 1 s, though it answers now") as late:
             await call(bench, "hang")
         assert late.value.error_type == "timeout"
+        assert not bench.unavailable
         assert pid_in(await call(bench, "whoami")) != hung
         assert await ended(hung)
+
+
+async def test_a_server_that_hangs_and_cannot_be_had_again_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0.5)
+    once = unruly(timeout=0.5, env={"UNRULY_ONCE": str(tmp_path / "started")})
+    async with toolbox(once) as box, workbench(box) as bench:
+        with pytest.raises(ToolUnavailable, match=r"no answer within 0\.5 s"):
+            await call(bench, "hang")
+        assert bench.unavailable == {"unruly__hang"}
+
+
+async def test_an_error_within_a_server_that_is_in_order_is_the_calls_doing() -> None:
+    async with toolbox(unruly()) as box, workbench(box) as bench:
+        assert await call(bench, "count") == "1"
+        with pytest.raises(ToolError, match="failed: no method") as failed:
+            await call(bench, "fail")
+        assert not isinstance(failed.value, ToolUnavailable)
+        assert await call(bench, "count") == "2"
+
+
+async def test_those_who_waited_for_a_server_that_does_not_start_share_the_one_try(tmp_path: Path) -> None:
+    tries = tmp_path / "tries"
+    code = (
+        f"open({str(tries)!r}, 'a').write('x'); import time; time.sleep(0.2); raise SystemExit('no database')"
+    )
+    broken = unruly(command=(sys.executable, "-c", code), shared=True)
+    async with toolbox(broken) as box, workbench(box) as bench:
+        failed = await asyncio.gather(*(call(bench, "count") for _ in range(4)), return_exceptions=True)
+        assert ["no database" in str(each) for each in failed] == [True] * 4
+        assert tries.read_text() == "x"
 
 
 async def test_a_cancelled_episode_leaves_no_process_not_even_one_that_hides() -> None:
@@ -170,8 +207,9 @@ async def test_what_a_server_says_besides_its_messages_is_no_message_but_told_wh
 async def test_a_message_without_an_end_ends_the_server_before_it_fills_our_memory() -> None:
     async with toolbox(unruly()) as box, workbench(box) as bench:
         pid = pid_in(await call(bench, "whoami"))
-        with pytest.raises(ToolUnavailable, match="It wrote a message of more than 16 MB"):
+        with pytest.raises(ToolError, match="It wrote a message of more than 16 MB"):
             await call(bench, "flood")
+        assert not bench.unavailable  # how much is asked for is in the arguments
         assert await ended(pid)
 
 
@@ -189,7 +227,7 @@ async def test_a_server_that_does_not_start_says_why_and_is_cut_off_for_a_while(
     async with toolbox(broken) as box, workbench(box) as bench:
         for _ in range(5):
             with pytest.raises(ToolUnavailable, match=r"could not be opened(?s:.*)no database"):
-                await call(bench, "count")
+                await call(workbench(box), "count")
         with pytest.raises(ToolUnavailable, match=r"unruly__whoami is cut off for \d+ s more"):
             await call(bench, "whoami")
 
@@ -209,6 +247,17 @@ async def test_a_program_that_is_no_longer_allowed_is_not_started() -> None:
     async with toolbox(forbidden) as box, workbench(box) as bench:
         with pytest.raises(ToolUnavailable, match=r"/bin/sh.*not allowed here.*MCP_ALLOWED_COMMANDS"):
             await call(bench, "count")
+
+
+async def test_a_server_that_cannot_even_be_guarded_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("runtimes.tools.mcp.transports.GUARD", tmp_path / "gone.py")
+    async with toolbox(unruly()) as box, workbench(box) as bench:
+        with pytest.raises(ToolUnavailable, match="could not be opened"):
+            await call(bench, "count")
+    assert os.listdir(tmp_path) == []
 
 
 def _command(pid: int) -> str:

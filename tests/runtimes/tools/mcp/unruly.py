@@ -1,4 +1,4 @@
-"""An MCP server whose tools keep state, hang, die and leave processes; only the standard library.
+"""An MCP server whose tools keep state, hang, break, die and leave processes; only the standard library.
 
 It speaks the protocol of 2025-06-18 over its standard streams, one request at a time.
 """
@@ -57,12 +57,17 @@ def flood() -> str:
         sys.stdout.write("x" * (1 << 20))
 
 
+def fail() -> str:
+    """Break within the server, so that no tool answers."""
+    raise LookupError("of the right index")
+
+
 def refuse(reason: str) -> str:
     """Say that the call was wrong."""
     raise ValueError(reason)
 
 
-TOOLS = {tool.__name__: tool for tool in (count, whoami, die, hang, leave_behind, big, flood, refuse)}
+TOOLS = {tool.__name__: tool for tool in (count, whoami, die, hang, leave_behind, big, flood, fail, refuse)}
 
 
 def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +91,8 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
+    if once := os.environ.get("UNRULY_ONCE"):
+        open(once, "x").close()  # another start fails
     for line in sys.stdin:
         request = json.loads(line)
         if "id" not in request:
