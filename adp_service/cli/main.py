@@ -18,6 +18,7 @@ from adp_service.cli import (
     import_miniwob,
     regrade,
     replay,
+    review,
     run,
     show,
     status,
@@ -57,6 +58,7 @@ app.command("replay")(replay.replay)
 app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.add_typer(review.review, name="review")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
 app.add_typer(toolbox, name="tools")
