@@ -28,16 +28,16 @@ PACKAGES = Path(__file__).with_name("reasoning_gym.txt")
 
 _NAMES = """
     ab advanced_geometry aiw arc_1d base_conversion basic_arithmetic bf binary_alternation caesar_cipher
-    calendar_arithmetic chain_sum circuit_logic coin_flip color_cube_rotation complex_arithmetic
-    count_bits count_primes course_schedule cryptarithm decimal_arithmetic decimal_chain_sum dice
-    emoji_mystery family_relationships figlet_font fraction_simplification gcd group_anagrams gsm_symbolic
-    jugs kakurasu knights_knaves largest_island lcm leg_counting letter_counting letter_jumble
-    list_functions mahjong_puzzle manipulate_matrix maze mini_sudoku modulo_grid needle_haystack
-    number_filtering number_format number_sequence palindrome_generation palindrome_partitioning path_star
-    power_function prime_factorization products quantum_lock rectangle_count rotate_matrix rotten_oranges
-    self_reference sentence_reordering shortest_path simple_equations simple_geometry sokoban
-    spell_backward string_manipulation string_splitting string_synthesis sudoku survo syllogism
-    time_intervals tower_of_hanoi tsumego word_sequence_reversal word_sorting
+    calendar_arithmetic chain_sum circuit_logic color_cube_rotation count_bits count_primes
+    course_schedule cryptarithm decimal_arithmetic decimal_chain_sum dice emoji_mystery
+    family_relationships figlet_font fraction_simplification gcd group_anagrams gsm_symbolic jugs kakurasu
+    knights_knaves largest_island lcm leg_counting letter_counting mahjong_puzzle manipulate_matrix maze
+    mini_sudoku modulo_grid needle_haystack number_filtering number_format number_sequence
+    palindrome_generation palindrome_partitioning path_star power_function prime_factorization products
+    quantum_lock rectangle_count rotate_matrix rotten_oranges self_reference sentence_reordering
+    shortest_path simple_equations simple_geometry sokoban string_manipulation string_splitting
+    string_synthesis sudoku survo syllogism time_intervals tower_of_hanoi tsumego word_sequence_reversal
+    word_sorting
 """
 DATASETS = tuple(_NAMES.split())
 """Data sets whose scorers execute nothing of an answer, give every problem's own answer 1 and nonsense less,
@@ -115,7 +115,7 @@ def check_dataset(name: str) -> None:
 async def make_problems(
     sandboxes: SandboxPool, dataset: str, seed: int, first: int, count: int
 ) -> list[dict[str, Any]]:
-    """The problems `first` and on of a data set: `question`, `answer`, `metadata`. A seed gives the same ones.
+    """The problems `first` and on of a data set: `question`, `answer`, `metadata`; always the same.
 
     Raises InfrastructureError where they are not made in time, or the layer is not built.
     """
@@ -137,12 +137,12 @@ async def _run(
             files={**inside("gym"), JOB: json.dumps(job).encode()},
             outputs=[output],
             limits=limits,
-            profile=_profile(),
+            profile=gym_profile(),
         )
 
 
 @functools.cache
-def _profile() -> Profile:
+def gym_profile() -> Profile:
     """A slot with the package imported ahead, which takes 2 s."""
     with ours_to_mend():
         profile = profile_of(PACKAGES)
