@@ -179,9 +179,9 @@ def test_an_id_is_made_of_source_and_content_not_of_the_place(tmp_path: Path) ->
 
 
 def test_known_licences_are_recorded_and_others_are_unknown_unless_given() -> None:
-    datasets = ["gsm8k", "humaneval", "miniwob", "reasoning-gym", "quiz"]
+    datasets = ["gsm8k", "humaneval", "reasoning-gym", "quiz"]
     licences = [Origin.of(name, "file").licence for name in datasets]
-    assert licences == ["MIT", "MIT", "MIT", "Apache-2.0", "unknown"]
+    assert licences == ["MIT", "MIT", "Apache-2.0", "unknown"]
     origin = Origin.of("quiz", "quiz.jsonl", "CC0-1.0")
     task = seed(origin, 5, task_type="reasoning", description="1 + 1?", metadata={"level": 2})
     assert task.metadata == {

@@ -20,7 +20,6 @@ LICENCES = {
     "gsm8k": "MIT",
     "humaneval": "MIT",
     "mbpp": "CC-BY-4.0",
-    "miniwob": "MIT",
     "reasoning-gym": "Apache-2.0",
 }
 """As their publishers give them, by data set."""
