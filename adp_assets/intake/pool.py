@@ -120,6 +120,10 @@ class TaskPool:
             rows = connection.execute(query.group_by(pool_tasks.c.task_type))
             return Counter({row.task_type: row.tasks for row in rows})
 
+    def in_review(self, sources: Sequence[str] = (), types: Sequence[str] = ()) -> int:
+        """How many tasks wait for a person's approval: of these task files and types, or of all."""
+        return self._by_type(pool_tasks.c.status == "review", sources, types).total()
+
     def pending_seeds(self, sources: Sequence[str]) -> int:
         """How many tasks that somebody wrote into these files, or into any, wait for a round."""
         query = sa.select(sa.func.count()).where(
@@ -143,6 +147,13 @@ class TaskPool:
         query = sa.select(pool_tasks.c.spec).where(pool_tasks.c.task_type == task_type)
         with self.database.read() as connection:
             return [spec["description"] for spec in connection.execute(query).scalars()]
+
+
+def nothing_waits(in_review: int) -> str:
+    """In words, that no task waits for a round, though so many may wait for a person."""
+    if not in_review:
+        return "no task waits in the pool"
+    return f"no task waits in the pool but {in_review:,} for a person's approval (`adp review list`)"
 
 
 def description_key(task: TaskSpec) -> str:

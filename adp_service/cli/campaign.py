@@ -165,6 +165,7 @@ class Campaign:
         return may_follow(
             last,
             pending=self.platform.pool.pending(self.order.files, self.order.types),
+            in_review=self.platform.pool.in_review(self.order.files, self.order.types),
             spent_usd=spent.cost_usd,
             max_spend_usd=self.platform.settings.max_round_cost_usd,
             tokens=spent.tokens,

@@ -57,6 +57,8 @@ def status(
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
     console.print(f"Waiting in the pool: {sum(waiting.values())} tasks{f' ({kinds})' if kinds else ''}")
+    if in_review := platform.pool.in_review():
+        console.print(f"Waiting for a person: {in_review} tasks, see `adp review list`")
     if dead := sum(platform.dead_letters.in_rounds("dead").values()):
         console.print(f"Dead letters: {dead}, see `adp dlq list`")
 
