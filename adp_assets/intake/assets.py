@@ -12,6 +12,7 @@ from adp_assets.intake.frames import task_frame
 from adp_assets.intake.pool import TaskPool
 from adp_assets.intake.task_files import IntakeReport, TaskFiles
 from adp_assets.rounds import ROUNDS, Plan, Rounds
+from adp_assets.selection.aim import Mix
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
@@ -119,4 +120,5 @@ def _plan(config: RoundConfig, settings: Settings) -> Plan:
         max_rounds=config.max_rounds or settings.max_rounds,
         driver=config.driver,
         accept=config.accept or None,
+        mix=Mix(settings.pass_rate_min, settings.pass_rate_max, settings.root_share, settings.trial_samples),
     )

@@ -67,6 +67,8 @@ class TaskPool:
                 "novelty": about.novelty,
                 "expected_pass": about.expected_pass,
                 "shingles": about.shingles,
+                "parent_id": next(iter(task.lineage.parents), ""),
+                "draw": _draw(task.task_id),
                 "spec": msgspec.to_builtins(task),
                 "added_at": now,
             }
@@ -143,6 +145,12 @@ class TaskPool:
         query = sa.select(pool_tasks.c.spec).where(pool_tasks.c.task_type == task_type)
         with self.database.read() as connection:
             return [spec["description"] for spec in connection.execute(query).scalars()]
+
+
+def _draw(task_id: str) -> int:
+    """31 bits that tell nothing, and are the same for the same task in every database."""
+    digest = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) >> 1
 
 
 def description_key(task: TaskSpec) -> str:
