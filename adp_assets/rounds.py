@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from adp_assets.selection.aim import Mix
 from adp_assets.selection.choose import choose
 from adp_assets.selection.cut import Allowed
+from adp_assets.selection.drying import Proposals
 from adp_resources.acceptance import Acceptance
 from adp_resources.database import Database, upsert
 from adp_resources.tables import journal, pool_tasks, round_tasks, rounds
@@ -228,10 +229,13 @@ def may_follow(
     tokens: int = 0,
     max_tokens: int | None = None,
     acceptance: Acceptance | None = None,
+    proposals: Proposals | None = None,
+    min_novelty: float = 0.0,
 ) -> str | None:
     """Whether a round may follow `before`: None when it may, else why not.
 
-    What was spent, in US dollars and tokens, is that of the whole chain; None is unknown.
+    What was spent, in US dollars and tokens, is that of the whole chain; None is unknown. `proposals` are
+    those of `before`, of which at least the share `min_novelty` is to be new.
     """
     if acceptance is not None and not acceptance.missing:
         return f"the {acceptance.target} solved trajectories asked for are there"
@@ -243,6 +247,8 @@ def may_follow(
         return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
     if max_tokens is not None and tokens >= max_tokens:
         return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT)"
+    if proposals is not None and (dried_up := proposals.why_dried_up(min_novelty)):
+        return dried_up
     if not pending:
         return "no task waits in the pool"
     return None

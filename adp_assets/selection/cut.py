@@ -23,7 +23,7 @@ AT_LEAST = 4_000
 A_PLACE = 4
 """So many candidates are looked at for each place of a round, and never fewer than `AT_LEAST`."""
 MOST_ROOTS = 500
-"""Root seeds of a task type that are surely looked at; of more, others come in by the draw."""
+"""Root seeds of one priority that are surely looked at; of more, others come in by the draw."""
 OLDEST = 0.1
 """The share of a round's new tasks that go to those that waited longest."""
 DRAWS = 2**31
@@ -119,10 +119,12 @@ def _of_priority(
     types = allowed.types or tuple(_distinct(connection, table.task_type, waiting, most))
     families: list[tuple[str, str]] = []
     for kind in types:
-        roots = _distinct(connection, table.root_id, [*waiting, table.task_type == kind], MOST_ROOTS + 1)
+        share = math.ceil(MOST_ROOTS / len(types))
+        roots = _distinct(connection, table.root_id, [*waiting, table.task_type == kind], share + 1)
         families += [(kind, root) for root in roots]
-        if len(roots) > MOST_ROOTS:
-            found += _drawn(connection, query.where(*waiting, table.task_type == kind), start, most)
+        if len(roots) > share:
+            others = query.where(*waiting, table.task_type == kind)
+            found += _drawn(connection, others, start, math.ceil(most / len(types)))
     each = math.ceil(most / max(len(families), 1))
     for kind, root in families:
         family = query.where(*waiting, table.task_type == kind, table.root_id == root)

@@ -1,4 +1,4 @@
-"""A round's choice out of a real pool: what comes first, how it is explained, and what five rounds come to."""
+"""A round's choice out of a real pool: what comes first, how it is explained, and what five rounds give."""
 
 from __future__ import annotations
 
