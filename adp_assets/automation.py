@@ -95,8 +95,8 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="When a round's trajectories have landed and its new tasks are in the pool, starts the "
-        "next round: within MAX_ROUNDS and MAX_ROUND_COST_USD, while new tasks are new enough for MIN_NOVELTY, "
-        "unless FEEDBACK_ENABLED is off. "
+        "next round: within MAX_ROUNDS and MAX_ROUND_COST_USD, and while as many proposals are new as "
+        "MIN_NOVELTY says, unless FEEDBACK_ENABLED is off. "
         "Rounds that `adp run` drives are its own to follow.",
     )
     def next_round(

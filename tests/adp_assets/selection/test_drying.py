@@ -21,12 +21,11 @@ def verdicts(*names: str, refused_by: str = "") -> list[dict[str, Any]]:
 def propose(database: Database, round: str, gate: str, accepted: bool, asked: list[dict[str, Any]]) -> None:
     with database.begin() as connection:
         number = connection.execute(sa.select(sa.func.count()).select_from(candidates)).scalar_one()
-        row = {
+        row: dict[str, Any] = {
             "round": round,
             "task_id": f"t{number}",
             "parent_id": "p",
             "operator": "parameter",
-            "spec": None,
         }
         row |= {"accepted": accepted, "gate": gate, "reason": "", "verdicts": asked, "created_at": 0.0}
         connection.execute(sa.insert(candidates), row)
