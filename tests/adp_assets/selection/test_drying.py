@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
-
 from adp_assets.rounds import Round, may_follow
 from adp_assets.selection.drying import ENOUGH, Proposals, proposals_of
 from adp_resources.database import Database
-from adp_resources.tables import candidates
+from tests.adp_assets.selection.proposed import propose, verdicts
 
 BEFORE = Round("r1", None, 1, 1, 3, "sensor", 0.0)
-
-
-def verdicts(*names: str, refused_by: str = "") -> list[dict[str, Any]]:
-    return [{"gate": name, "passed": name != refused_by, "reason": "", "seconds": 0.0} for name in names]
-
-
-def propose(database: Database, round: str, gate: str, accepted: bool, asked: list[dict[str, Any]]) -> None:
-    with database.begin() as connection:
-        number = connection.execute(sa.select(sa.func.count()).select_from(candidates)).scalar_one()
-        row: dict[str, Any] = {
-            "round": round,
-            "task_id": f"t{number}",
-            "parent_id": "p",
-            "operator": "parameter",
-        }
-        row |= {"accepted": accepted, "gate": gate, "reason": "", "verdicts": asked, "created_at": 0.0}
-        connection.execute(sa.insert(candidates), row)
 
 
 def test_new_is_what_the_novelty_gate_let_pass_whatever_came_of_it_later(database: Database) -> None:
