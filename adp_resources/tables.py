@@ -35,9 +35,19 @@ pool_tasks = Table(
     Column("novelty", Float),
     Column("expected_pass", Float),
     Column("shingles", LargeBinary),
+    Column("parent_id", String(200), nullable=False, server_default=""),
+    Column("draw", Integer, nullable=False, server_default="0"),
     Column("spec", JSON, nullable=False),
     Column("added_at", Float, nullable=False),
-    Index("pool_tasks_by_turn", "status", "priority", "added_at"),
+    Index(
+        "pool_tasks_by_turn",
+        *("status", "priority", "added_at", "task_id", "generation", "task_type", "source"),
+    ),
+    Index("pool_tasks_by_draw", "status", "priority", "draw", "generation", "task_type", "source"),
+    Index(
+        "pool_tasks_by_family",
+        *("status", "priority", "task_type", "root_id", "draw", "generation", "source"),
+    ),
     Index("pool_tasks_by_root", "root_id"),
 )
 """Every task the platform knows.

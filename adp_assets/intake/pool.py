@@ -67,6 +67,8 @@ class TaskPool:
                 "novelty": about.novelty,
                 "expected_pass": about.expected_pass,
                 "shingles": about.shingles,
+                "parent_id": next(iter(task.lineage.parents), ""),
+                "draw": _draw(task.task_id),
                 "spec": msgspec.to_builtins(task),
                 "added_at": now,
             }
@@ -154,6 +156,12 @@ def nothing_waits(in_review: int) -> str:
     if not in_review:
         return "no task waits in the pool"
     return f"no task waits in the pool but {in_review:,} for a person's approval (`adp review list`)"
+
+
+def _draw(task_id: str) -> int:
+    """31 bits that tell nothing, and are the same for the same task in every database."""
+    digest = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) >> 1
 
 
 def description_key(task: TaskSpec) -> str:

@@ -10,12 +10,28 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+BY_TURN = ["status", "priority", "added_at", "task_id", "generation", "task_type", "source"]
+BY_DRAW = ["status", "priority", "draw", "generation", "task_type", "source"]
+BY_FAMILY = ["status", "priority", "task_type", "root_id", "draw", "generation", "source"]
+
 
 def upgrade() -> None:
     op.add_column("pool_tasks", sa.Column("domain", sa.String(length=64), nullable=False, server_default=""))
     op.add_column("pool_tasks", sa.Column("novelty", sa.Float(), nullable=True))
     op.add_column("pool_tasks", sa.Column("expected_pass", sa.Float(), nullable=True))
     op.add_column("pool_tasks", sa.Column("shingles", sa.LargeBinary(), nullable=True))
+    op.add_column(
+        "pool_tasks", sa.Column("parent_id", sa.String(length=200), nullable=False, server_default="")
+    )
+    op.add_column("pool_tasks", sa.Column("draw", sa.Integer(), nullable=False, server_default="0"))
+    op.execute(
+        "UPDATE pool_tasks SET parent_id = candidates.parent_id FROM candidates"
+        " WHERE candidates.task_id = pool_tasks.task_id"
+    )
+    op.drop_index("pool_tasks_by_turn", table_name="pool_tasks")
+    op.create_index("pool_tasks_by_turn", "pool_tasks", BY_TURN, unique=False)
+    op.create_index("pool_tasks_by_draw", "pool_tasks", BY_DRAW, unique=False)
+    op.create_index("pool_tasks_by_family", "pool_tasks", BY_FAMILY, unique=False)
     op.add_column("rounds", sa.Column("selection", sa.JSON(), nullable=True))
     op.add_column("round_tasks", sa.Column("reason", sa.Text(), nullable=False, server_default=""))
     for column in (
@@ -67,11 +83,15 @@ def downgrade() -> None:
     op.drop_table("reviews")
     op.drop_table("trials")
     op.drop_index("candidates_by_gate", table_name="candidates")
+    op.drop_index("pool_tasks_by_family", table_name="pool_tasks")
+    op.drop_index("pool_tasks_by_draw", table_name="pool_tasks")
+    op.drop_index("pool_tasks_by_turn", table_name="pool_tasks")
+    op.create_index("pool_tasks_by_turn", "pool_tasks", ["status", "priority", "added_at"], unique=False)
     for table, columns in (
         ("candidates", ("verdicts", "reference", "essence_id", "parents")),
         ("round_tasks", ("reason",)),
         ("rounds", ("selection",)),
-        ("pool_tasks", ("shingles", "expected_pass", "novelty", "domain")),
+        ("pool_tasks", ("draw", "parent_id", "shingles", "expected_pass", "novelty", "domain")),
     ):
         for column in columns:
             op.drop_column(table, column)
