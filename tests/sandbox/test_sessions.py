@@ -109,7 +109,7 @@ async def test_an_interpreter_that_ends_leaves_its_files(
 
 
 async def test_a_run_right_after_a_step_that_ended_is_whole(pool: SandboxPool) -> None:
-    async with pool.session(limits=Limits(wall_seconds=0.05)) as session:
+    async with pool.session(limits=Limits(wall_seconds=0.5)) as session:
         for code in ("while True: pass", "import os; os._exit(1)", "import os; os.close(3)") * 4:
             await session.step(code)
             result = await session.run(shell="echo whole")
