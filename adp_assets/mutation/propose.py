@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from adp_assets.mutation.operators import Operator
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from runtimes.llm.base import ChatModel
 from runtimes.llm.structured import NotAnswered, ask
+from runtimes.services import Services
 
 PROMPT_VERSION = "1"
 MOST_OF_PARENT = 3
@@ -64,12 +67,22 @@ def proposals(
 
 
 async def propose(
-    asked: list[Proposal], model: ChatModel, available_tools: dict[str, list[str]], *, at_once: int
+    asked: list[Proposal],
+    model: ChatModel,
+    services: Services,
+    available_tools: dict[str, list[str]],
+    *,
+    at_once: int,
+    avoid: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Candidate]:
-    """One candidate a proposal, in their order. `available_tools` are by task type."""
+    """One candidate a proposal, in their order. `available_tools` are by task type.
+
+    `avoid` are, by root id, descriptions that were proposed before and rejected.
+    """
 
     async def one(proposal: Proposal) -> Candidate:
-        idea = await ask(model, MutatedIdea, IDEA, _idea_facts(proposal))
+        rejected = avoid.get(proposal.parent.lineage.root_id, ())
+        idea = await ask(model, MutatedIdea, IDEA, _idea_facts(proposal, rejected))
         tools = available_tools[proposal.parent.task_type]
         draft = await ask(model, TaskDraft, DRAFT, _draft_facts(proposal, idea, tools))
         task = orchestrate(proposal, idea, draft)
@@ -126,13 +139,13 @@ def _within_reach(drafted: dict[str, Any], parents: dict[str, Any]) -> dict[str,
     return kept
 
 
-def _idea_facts(proposal: Proposal) -> dict[str, Any]:
+def _idea_facts(proposal: Proposal, rejected: Sequence[str]) -> dict[str, Any]:
     return {
         "operator": proposal.operator.name,
         "instruction": proposal.operator.instruction,
         "essence": msgspec.to_builtins(proposal.essence),
         "parent": _in_words(proposal.parent),
-        "avoid": [proposal.parent.description],
+        "avoid": [proposal.parent.description, *rejected],
         "variant": proposal.variant,
     }
 
