@@ -19,9 +19,13 @@ from adp_assets.mutation.propose import (
     propose,
 )
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
+from runtimes.services import Services
+from runtimes.web.browser.pool import BrowserPool
+from sandbox import SandboxPool
 from tests.adp_assets.scripted import GOOD, Oracle
 from tests.adp_assets.tasks import solved, task
 
+SERVICES = Services(Oracle(), SandboxPool(slots=1), BrowserPool())
 TOOLS = {"code": ["python_executor"], "web": ["browser"]}
 ALL = [COMPLEXITY_DOWN, COMPLEXITY_UP, PARAMETER]
 TASKS = {name: task(name) for name in ("a", "b", "c", "d", "e", "f", "g", "h")}
@@ -67,7 +71,7 @@ async def test_a_candidate_is_a_whole_task_with_its_lineage() -> None:
     parent = task("a", priority=7, lineage=Lineage(root_id="seed", generation=2, source="/tasks.jsonl"))
     found = await essences({"a": parent})
     (asked,) = proposals(found, {"a": parent}, [PARAMETER], 1)
-    (candidate,) = await propose([asked], Oracle(), TOOLS, at_once=1)
+    (candidate,) = await propose([asked], Oracle(), SERVICES, TOOLS, at_once=1)
     made = candidate.task
     assert made is not None
     assert made.task_id == candidate.task_id == asked.candidate_id
@@ -86,7 +90,7 @@ async def test_a_candidate_is_a_whole_task_with_its_lineage() -> None:
 async def test_the_mutator_is_told_the_operator_the_essence_and_the_tools_there_are() -> None:
     (asked,) = proposals((await essences())[:1], TASKS, [COMPLEXITY_UP], 1)
     oracle = Oracle()
-    await propose([asked], oracle, TOOLS, at_once=1)
+    await propose([asked], oracle, SERVICES, TOOLS, at_once=1)
     facts = {shape: json.loads(messages[1]["content"]) for shape, messages in oracle.asked}
     assert facts["MutatedIdea"]["instruction"] == COMPLEXITY_UP.instruction
     assert facts["MutatedIdea"]["essence"]["domain"] == "math_algorithms"
@@ -104,7 +108,7 @@ async def test_a_proposal_that_gives_no_task_keeps_its_place_its_id_and_the_reas
         )
 
     asked = proposals((await essences())[:3], TASKS, [PARAMETER], 1)
-    candidates = await propose(asked, Oracle(TaskDraft=draft), TOOLS, at_once=2)
+    candidates = await propose(asked, Oracle(TaskDraft=draft), SERVICES, TOOLS, at_once=2)
     assert [candidate.task_id for candidate in candidates] == [each.candidate_id for each in asked]
     assert [candidate.task is None for candidate in candidates] == [False, True, False]
     assert "'No.'" in candidates[1].reason
@@ -112,7 +116,7 @@ async def test_a_proposal_that_gives_no_task_keeps_its_place_its_id_and_the_reas
 
 async def test_the_same_questions_are_asked_with_the_same_seed() -> None:
     oracle = Oracle()
-    await propose(proposals(await essences(), TASKS, ALL, 2), oracle, TOOLS, at_once=4)
+    await propose(proposals(await essences(), TASKS, ALL, 2), oracle, SERVICES, TOOLS, at_once=4)
     assert {sampling.seed for sampling in oracle.samplings} == {0}
     assert oracle.count() == {"MutatedIdea": 16, "TaskDraft": 16}
 
