@@ -47,8 +47,8 @@ class Judging:
             if known is None:
                 await judgements[-1].ask([*self.cheap, self.novelty])
                 (refused if judgements[-1].is_refused else undecided).append(judgements[-1])
-            elif known.has_passed(self.novelty.name) and candidate.task is not None:
-                self.novelty.learn(candidate.task)
+            elif known.has_passed(self.novelty.name) and known.candidate.task is not None:
+                self.novelty.learn(known.candidate.task)
         await self._keep(refused)
         try:
             async with asyncio.TaskGroup() as group:

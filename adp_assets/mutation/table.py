@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Judgement, Verdict
 from adp_resources.database import Database, upsert
 from adp_resources.tables import candidates, pool_tasks, rounds
+from runtimes.contracts import TaskSpec
 
 AVOIDED = 5
 """Rejected descriptions that are told to whoever proposes, a root seed."""
@@ -58,16 +60,23 @@ class CandidateTable:
                     TaskPool(self.database).add(connection, [task], status=self.status, known=known)
 
     def judged(self, round: str, proposed: Sequence[Candidate]) -> dict[str, Judgement]:
-        """The verdicts that an earlier materialization of the round gave on these, by the task's id."""
+        """What an earlier materialization of the round said of these, by the task's id.
+
+        Each comes with the task that was judged then: a model may since have given another.
+        """
         table = candidates.c
-        query = sa.select(table.task_id, table.accepted, table.gate, table.verdicts)
+        query = sa.select(
+            *(table.task_id, table.accepted, table.gate, table.verdicts, table.spec, table.reference)
+        )
         with self.database.read() as connection:
             rows = {row.task_id: row for row in connection.execute(query.where(table.round == round))}
         found = {}
         for candidate in proposed:
             if row := rows.get(candidate.task_id):
+                task = msgspec.convert(row.spec, TaskSpec | None)
+                judged = replace(candidate, task=task, reference=row.reference)
                 verdicts = msgspec.convert(row.verdicts, list[Verdict])
-                found[candidate.task_id] = Judgement(candidate, verdicts, row.gate, row.accepted)
+                found[candidate.task_id] = Judgement(judged, verdicts, row.gate, row.accepted)
         return found
 
     def find(
