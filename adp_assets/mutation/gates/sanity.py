@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
+from adp_assets.mutation.gates.probes import Probe, probes
 from adp_assets.mutation.gates.tries import Outages
-from adp_assets.mutation.gates.wrong_answers import WrongAnswer, empty, wrong_answers
 from runtimes.contracts import TaskSpec, Trajectory
 from runtimes.grading.base import VerifierKind, VotingKind, needs_last_page, read_verifier
 from runtimes.grading.composite import PartsSpec
@@ -20,8 +21,14 @@ from runtimes.grading.page_reading import open_page
 from runtimes.grading.page_state import PageStateSpec
 from runtimes.perform import graded
 from runtimes.services import Services
+from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.egress.guard import Guard
 from runtimes.world import World
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+OPINION = "a pass is the word of a judge alone"
 
 
 class SanityGate(Gate):
@@ -32,8 +39,9 @@ class SanityGate(Gate):
       then shown by the trials alone.
     - It votes, or a judge alone decides: refused, since nothing shows that it knows right from wrong.
 
-    The reference, or the empty answer where there is none, and the first wrong one are graded twice, and both
-    verdicts must be the same. `at_once` candidates are checked at a time.
+    The reference and the first wrong answer, or the empty one where there is no reference, are graded a
+    second time in another session, and the verdicts must be the same. `at_once` candidates are checked at a
+    time.
     """
 
     name = "sanity"
@@ -57,39 +65,42 @@ class SanityGate(Gate):
         if not reference and not kind.needs_world(spec):
             return refused("there is no reference answer that the verifier could be checked with")
         async with self._places:
-            reason = await self._fault(task, reference)
+            reason = await self._fault(task, probes(task, reference, reads_answer=_reads_answer(kind, spec)))
         return refused(reason) if reason else Finding()
 
-    async def _fault(self, task: TaskSpec, reference: str) -> str:
+    async def _fault(self, task: TaskSpec, asked: list[Probe]) -> str:
         """What the verifier gets wrong, in words; empty for none."""
-        if reference:
-            first = await self._graded(task, reference)
-            if not first.verified:
-                return f"the verifier is at fault: {first.grade_reason}"
-            if not first.success:
-                return f"the verifier refuses the reference: {first.grade_reason}"
-            if first.judged:
-                return "that the reference passes is the word of a judge alone"
-            if not (await self._graded(task, reference)).success:
-                return "the verifier flips: the reference passed once and failed once"
-        wrong = [empty(), *wrong_answers(task, reference)]
-        twice = wrong[1] if reference else wrong[0]
-        for answer in [*wrong, twice]:
-            if fault := await self._taken_in(task, answer):
-                return fault
-        return ""
-
-    async def _taken_in(self, task: TaskSpec, answer: WrongAnswer) -> str:
-        """What is wrong with a verifier that lets this pass, or cannot say; empty where it refuses it."""
-        what, text = answer
-        found = await self._graded(task, text)
+        probe, found = await self._outages.outlast(lambda: self._session(task, asked))
         if not found.verified:
             return f"the verifier is at fault: {found.grade_reason}"
-        return f"the verifier lets {what} pass: {found.grade_reason}" if found.success else ""
+        if found.success != probe.passes:
+            verb = f"refuses {probe.what}" if probe.passes else f"lets {probe.what} pass"
+            return f"the verifier {verb}: {found.grade_reason}"
+        twice = [asked[0], *asked[2:3]] if asked[0].passes else asked[:1]
+        probe, found = await self._outages.outlast(lambda: self._session(task, twice))
+        if not found.verified or found.success != probe.passes:
+            return f"the verifier flips: of {probe.what} it says another time: {found.grade_reason}"
+        return ""
 
-    async def _graded(self, task: TaskSpec, answer: str) -> Trajectory:
-        """The verdict on a made-up episode that only answers. Raises what `Outages.outlast` does."""
-        made_up = Trajectory(
+    async def _session(self, task: TaskSpec, asked: list[Probe]) -> tuple[Probe, Trajectory]:
+        """The first probe that comes out otherwise than it should, else the last, and its verdict.
+
+        Raises InfrastructureError, and BudgetSpent where a judge has a part in it.
+        """
+        async with self._untouched(task) as world, AsyncExitStack() as stack:
+            browsers = OneGradingPage(self._services.browsers, stack)
+            services = replace(self._services, browsers=cast("BrowserPool", browsers))
+            for probe in asked:
+                found = await graded(task.verifier, self._answering(task, probe.answer), services, world)
+                if found.success and found.judged:
+                    found = msgspec.structs.replace(found, verified=False, grade_reason=OPINION)
+                if not found.verified or found.success != probe.passes:
+                    break
+        return probe, found
+
+    def _answering(self, task: TaskSpec, answer: str) -> Trajectory:
+        """A made-up episode that does nothing but answer."""
+        return Trajectory(
             task_id=task.task_id,
             runtime_id="sanity",
             task_type=task.task_type,
@@ -97,12 +108,6 @@ class SanityGate(Gate):
             final_result=answer,
             prompt=[{"role": "user", "content": task.description}],
         )
-
-        async def once() -> Trajectory:
-            async with self._untouched(task) as world:
-                return await graded(task.verifier, msgspec.structs.replace(made_up), self._services, world)
-
-        return await self._outages.outlast(once)
 
     @asynccontextmanager
     async def _untouched(self, task: TaskSpec) -> AsyncIterator[World]:
@@ -117,6 +122,27 @@ class SanityGate(Gate):
             yield World(allowed_domains=hosts, last_url=page.url, last_page=page)
 
 
+class OneGradingPage:
+    """A browser pool that opens one page, when first asked for it, and gives it to every grader of a session.
+
+    What these see is the world that nobody touched, so none can leave anything to the next.
+    """
+
+    def __init__(self, browsers: BrowserPool, stack: AsyncExitStack) -> None:
+        self._browsers = browsers
+        self._stack = stack
+        self._page: Page | None = None
+
+    @asynccontextmanager
+    async def grading_page(
+        self, storage_state: dict[str, Any] | None, *, allowed_domains: tuple[str, ...] | None = None
+    ) -> AsyncIterator[Page]:
+        if self._page is None:
+            opening = self._browsers.grading_page(storage_state, allowed_domains=allowed_domains)
+            self._page = await self._stack.enter_async_context(opening)
+        yield self._page
+
+
 def _decides_by_answer(kind: VerifierKind[Any], spec: Any) -> bool:
     """Whether an answer alone can pass, whatever else an agent did."""
     if isinstance(spec, PageStateSpec):
@@ -124,3 +150,12 @@ def _decides_by_answer(kind: VerifierKind[Any], spec: Any) -> bool:
     if isinstance(spec, PartsSpec):
         return all(_decides_by_answer(*part.ready()) for part in spec.parts)
     return not kind.needs_world(spec)
+
+
+def _reads_answer(kind: VerifierKind[Any], spec: Any) -> bool:
+    """Whether the answer has any part in the verdict."""
+    if isinstance(spec, PageStateSpec):
+        return any(check.compare is not msgspec.UNSET for check in spec.checks)
+    if isinstance(spec, PartsSpec):
+        return any(_reads_answer(*part.ready()) for part in spec.parts)
+    return True

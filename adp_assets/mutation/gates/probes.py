@@ -1,4 +1,4 @@
-"""Answers that no sound verifier lets pass, made of a right one."""
+"""What a verifier is asked to see whether it is sound: a right answer, and wrong ones made of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 from runtimes.contracts import TaskSpec, Verifier
 from runtimes.grading.python_tests import source_of
-
-WrongAnswer = tuple[str, str]
-"""What is wrong with it, in words, and the answer."""
 
 CODE = frozenset({"python_tests", "stdio"})
 """Kinds whose answers are code."""
@@ -32,24 +29,32 @@ class Kinds(NamedTuple):
         return cls(bool(kinds & CODE), "json" in kinds, bool(kinds - CODE))
 
 
-def empty() -> WrongAnswer:
-    return "an empty answer", ""
+class Probe(NamedTuple):
+    """One answer to a verifier: what it is, in words, and whether it should pass."""
+
+    what: str
+    answer: str
+    passes: bool = False
 
 
-def wrong_answers(task: TaskSpec, reference: str) -> Iterator[WrongAnswer]:
-    """Wrong answers to a task whose right one is known, or empty; those first that only a bad verifier takes.
+def probes(task: TaskSpec, reference: str, *, reads_answer: bool = True) -> list[Probe]:
+    """The reference where there is one, an empty answer, then wrong ones, the likeliest to pass first.
 
-    Of code: what does nothing, gives nothing or fails; of text: another number, another text; the question.
+    Wrong code gives nothing or fails, a wrong text has another number or other words, and no task's own
+    words answer it. Where the verifier does not read the answer, an empty one stands for all.
     """
     assert task.verifier is not None
+    right = [Probe("the reference", reference, True)] if reference else []
+    if not reads_answer:
+        return [*right, Probe("an empty answer", "")]
     kinds = Kinds.of(task.verifier)
-    if kinds.code:
-        yield from _wrong_code(reference)
+    wrong = list(_wrong_code(reference)) if kinds.code else []
     if kinds.json:
-        yield "JSON of no use", '{"wrong": ["answer"]}'
+        wrong.append(Probe("JSON of no use", '{"wrong": ["answer"]}'))
     if kinds.text and reference:
-        yield "the reference with another end", another(reference)
-    yield "the task's own words", task.description
+        wrong.append(Probe("the reference with another end", another(reference)))
+    wrong.append(Probe("the task's own words", task.description))
+    return [*right, Probe("an empty answer", ""), *wrong]
 
 
 def another(reference: str) -> str:
@@ -63,17 +68,18 @@ def another(reference: str) -> str:
     return reference[: last.start()] + f"{off:.0f}" + reference[last.end() :]
 
 
-def _wrong_code(reference: str) -> Iterator[WrongAnswer]:
+def _wrong_code(reference: str) -> Iterator[Probe]:
     names = _names(source_of(reference))
     if not names:
-        yield "a program that does nothing", "pass"
-        yield "a program that fails", "raise RuntimeError('wrong on purpose')"
+        yield Probe("a program that does nothing", "pass")
+        yield Probe("a program that fails", "raise RuntimeError('wrong on purpose')")
         return
     for what, body in (
         ("code that returns None", "return None"),
         ("code that raises", "raise RuntimeError('wrong on purpose')"),
     ):
-        yield what, "\n\n".join(f"def {name}(*args, **options):\n    {body}" for name in names)
+        stubs = (f"def {name}(*args, **options):\n    {body}" for name in names)
+        yield Probe(what, "\n\n".join(stubs))
 
 
 def _names(source: str) -> list[str]:
