@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 from adp_assets.mutation.candidate import Candidate, Proposal
 from adp_assets.mutation.languages import language_of
-from adp_assets.mutation.operators.base import Sketch
-from adp_assets.mutation.operators.structure import parts_of
+from adp_assets.mutation.operators.base import Sketch, parts_of
 from adp_assets.mutation.refused import Refused
 from adp_assets.mutation.solutions import work_out
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
@@ -39,7 +38,7 @@ def _task(proposal: Proposal, sketch: Sketch, verifier: Verifier) -> TaskSpec:
     parent, partner = proposal.parent, proposal.partner
     both = [parent, partner] if partner else [parent]
     idea, draft = sketch.idea, sketch.draft
-    parts = sum(map(parts_of, both)) + (proposal.operator.name == "depth")
+    parts = sum(map(parts_of, both)) + proposal.operator.adds_part
     return TaskSpec(
         task_id=proposal.candidate_id,
         task_type=parent.task_type,

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from adp_assets.mutation.candidate import Proposal
 
 
+MOST_PARTS = 2
+"""Parts that a task may be built of: with more, descriptions grow and the chance to do all of it right falls."""
+
+
+def parts_of(task: TaskSpec) -> int:
+    """Of how many parts a task was built: its own, those of a partner, and what operators put on top."""
+    parts = task.metadata.get("parts", 1)
+    return parts if isinstance(parts, int) else 1
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What operators work with: the model, what code runs in, and what is known.
@@ -52,7 +62,7 @@ class Operator:
 
     `version` tells a reworded instruction from the one before, `prompt_version` is that of the questions it
     stands in; empty for an operator that asks no model. `takes_partner` says that the new task is made
-    of two, `for_failures` that an essence of a failure is of use.
+    of two, `for_failures` that an essence of a failure is of use, `adds_part` that the task gets a part more.
     """
 
     name: ClassVar[str]
@@ -61,6 +71,7 @@ class Operator:
     instruction: ClassVar[str] = ""
     takes_partner: ClassVar[bool] = False
     for_failures: ClassVar[bool] = False
+    adds_part: ClassVar[bool] = False
 
     def fits(self, essence: Essence, parent: TaskSpec) -> bool:
         """Whether the operator has anything to offer to this essence of that task."""
@@ -81,3 +92,12 @@ class Operator:
         tools = [*workshop.tools.get(parent.task_type, ())]
         draft = await ask(workshop.model, TaskDraft, DRAFT, draft_facts(proposal, idea, tools))
         return Sketch(idea, draft)
+
+
+class BuildingOperator(Operator):
+    """One that puts something on top of a task, and leaves alone what was built up already."""
+
+    adds_part: ClassVar[bool] = True
+
+    def fits(self, essence: Essence, parent: TaskSpec) -> bool:
+        return parts_of(parent) < MOST_PARTS

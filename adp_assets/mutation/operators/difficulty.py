@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adp_assets.mutation.operators.base import Operator
+from adp_assets.mutation.operators.base import BuildingOperator, Operator
 from runtimes.contracts import Essence, TaskSpec
 
 
@@ -25,7 +25,7 @@ class ComplexityDown(Operator):
         return essence.complexity_level != "simple"
 
 
-class Constraint(Operator):
+class Constraint(BuildingOperator):
     name = "constraint"
     instruction = (
         "Keep the task and add one constraint on its result that a check can see: a form, a rounding, a "

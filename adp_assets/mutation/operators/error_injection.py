@@ -46,6 +46,7 @@ SENTENCES = {
 class ErrorInjection(Operator):
     name = "error_injection"
     instruction = SOLVE
+    adds_part = True
 
     def fits(self, essence: Essence, parent: TaskSpec) -> bool:
         verifier = parent.verifier

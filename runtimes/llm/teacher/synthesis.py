@@ -67,7 +67,7 @@ def _essence(given: dict[str, Any]) -> dict[str, Any]:
         pattern += f"; {mended} failed step(s) mended on the way"
     level = min(family.level(known.params), len(_COMPLEXITY))
     return {
-        "domain": family.domain,
+        "domain": family.domain_of(known.params),
         "query": task["description"],
         "complexity_level": _COMPLEXITY[level - 1],
         "success_pattern": {
@@ -107,7 +107,8 @@ def _mutated(given: dict[str, Any]) -> dict[str, Any]:
             continue
         if is_novel(description, avoid):
             change = made.change or _change(known.params, made.params)
-            return {"description": description, "change": change, "domain": made.domain}
+            domain = made.domain or made.family.domain_of(made.params)
+            return {"description": description, "change": change, "domain": domain}
     raise Refused(reason)
 
 

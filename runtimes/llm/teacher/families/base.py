@@ -101,6 +101,8 @@ class Family(ABC, Generic[P]):
     top_level: ClassVar[int] = 3
     timeout: ClassVar[int] = 120
     """Seconds an episode may take."""
+    takes_any_number: ClassVar[bool] = False
+    """Whether a task stays one that can be done, whatever whole number stands in it."""
     params: type[P]
 
     @property
@@ -151,6 +153,10 @@ class Family(ABC, Generic[P]):
             moved = self.shifted(other, rng) if rng.random() < _OTHER_SUBJECTS else None
             if (other := moved[0] if moved else other) != params:
                 return other
+
+    def domain_of(self, params: P) -> str:
+        """The subject of a task with these parameters."""
+        return self.domain
 
     def shifted(self, params: P, rng: random.Random) -> tuple[P, str] | None:
         """As hard, but of another subject, and that subject's name; None where the family has one only."""

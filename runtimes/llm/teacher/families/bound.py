@@ -102,6 +102,9 @@ class BoundFamily(BuiltFamily[Bound]):
         part = replace(params.part, params=params.part.family.neighbour(params.part.params, rng))
         return self.bind(part, rng) or params
 
+    def domain_of(self, params: Bound) -> str:
+        return params.part.family.domain_of(params.part.params)
+
     def shifted(self, params: Bound, rng: random.Random) -> tuple[Bound, str] | None:
         moved = params.part.family.shifted(params.part.params, rng)
         return (replace(params, part=replace(params.part, params=moved[0])), moved[1]) if moved else None

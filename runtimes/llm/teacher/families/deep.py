@@ -121,7 +121,7 @@ class DeepFamily(BuiltFamily[Deep]):
         for found in numbers:
             if choices := [sub for sub in _computed().get(int(found[0]), []) if sub[0] in kinds]:
                 return Deep(part, rng.choice(choices), letter)
-        if _STOCK in kinds and numbers:
+        if _STOCK in kinds and numbers and part.family.takes_any_number:
             return self._with_stock(part, text, numbers[0], letter, rng)
         return None
 
@@ -154,6 +154,9 @@ class DeepFamily(BuiltFamily[Deep]):
             if found := self.over(part, self.kinds_of(params), rng):
                 return found
         raise ValueError("no other values leave a number to be found")
+
+    def domain_of(self, params: Deep) -> str:
+        return params.part.family.domain_of(params.part.params)
 
     def shifted(self, params: Deep, rng: random.Random) -> tuple[Deep, str] | None:
         moved = params.part.family.shifted(params.part.params, rng)

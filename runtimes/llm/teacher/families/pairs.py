@@ -105,14 +105,21 @@ class PairFamily(BuiltFamily[Pair]):
                 return pair
         raise ValueError("no other values of the two tasks go together")
 
+    def domain_of(self, params: Pair) -> str:
+        return params.first.family.domain_of(params.first.params)
+
     def shifted(self, params: Pair, rng: random.Random) -> tuple[Pair, str] | None:
-        moved = params.first.family.shifted(params.first.params, rng)
-        if moved is None:
-            return None
-        other = params.second.varied(params.second.family.neighbour(params.second.params, rng))
-        assert other is not None
-        pair = self.joined(replace(params.first, params=moved[0]), other)
-        return (pair, moved[1]) if pair else None
+        """One part of another subject, the other with new values."""
+        for at, part in enumerate(params.parts):
+            moved = part.family.shifted(part.params, rng)
+            if moved is None:
+                continue
+            rest = params.parts[1 - at]
+            rest = replace(rest, params=rest.family.neighbour(rest.params, rng))
+            part = replace(part, params=moved[0])
+            if pair := self.joined(*((part, rest) if at == 0 else (rest, part))):
+                return pair, moved[1]
+        return None
 
     def harder(self, params: Pair, rng: random.Random) -> Pair | None:
         return self._moved(params, "harder", rng)

@@ -79,22 +79,32 @@ _EVENTS = {
 }
 
 
+_THINGS: dict[str, dict[str, Phrase]] = {
+    "math_word_problems": {
+        "crates": ("crates of apples", "箱苹果"),
+        "rolls": ("rolls of cloth", "匹布"),
+        "sacks": ("sacks of rice", "袋大米"),
+        "barrels": ("barrels of oil", "桶油"),
+        "litres": ("litres of milk", "升牛奶"),
+    },
+    "libraries": {"novels": ("old novels", "册旧小说"), "maps": ("printed maps", "张地图")},
+    "gardening": {"bulbs": ("tulip bulbs", "颗郁金香"), "cuttings": ("rose cuttings", "株玫瑰插条")},
+    "computing": {"photos": ("gigabytes of photos", "GB 照片"), "tokens": ("access tokens", "个令牌")},
+    "fishing": {"herring": ("kilos of herring", "公斤鲱鱼"), "mussels": ("baskets of mussels", "筐贻贝")},
+    "crafts": {"beads": ("glass beads", "颗玻璃珠"), "yarn": ("balls of yarn", "团毛线")},
+}
+"""What a story is about, by subject; `sample` draws from the first."""
+
+
 class StoryFamily(ReasoningFamily[Story]):
     name = "story"
+    takes_any_number = True
     domain = "math_word_problems"
     tools = ("python_executor", "complete_task")
     params = Story
     top_level = 4
     fields: ClassVar = {
-        "thing": Choice(
-            {
-                "crates": ("crates of apples", "箱苹果"),
-                "rolls": ("rolls of cloth", "匹布"),
-                "sacks": ("sacks of rice", "袋大米"),
-                "barrels": ("barrels of oil", "桶油"),
-                "litres": ("litres of milk", "升牛奶"),
-            }
-        ),
+        "thing": Choice({thing: words for things in _THINGS.values() for thing, words in things.items()}),
         "start": Number(),
         "events": Listing(
             Either({kind: Phrased(event.words, Number()) for kind, event in _EVENTS.items()}),
@@ -116,6 +126,13 @@ class StoryFamily(ReasoningFamily[Story]):
     def at_level(self, params: Story, level: int, rng: random.Random) -> Story:
         more = [event for event in self._events(rng, len(_EVENTS)) if event[0] not in dict(params.events)]
         return replace(params, events=(*params.events, *more)[: level + 1])
+
+    def domain_of(self, params: Story) -> str:
+        return next(subject for subject, things in _THINGS.items() if params.thing in things)
+
+    def shifted(self, params: Story, rng: random.Random) -> tuple[Story, str]:
+        subject = rng.choice([name for name, things in _THINGS.items() if params.thing not in things])
+        return replace(params, thing=rng.choice(list(_THINGS[subject]))), subject
 
     def verifier(self, params: Story) -> Verifier:
         amount = Fraction(params.start)
@@ -191,6 +208,7 @@ def part_value(kind: str, n: int) -> int:
 
 class CouponFamily(ReasoningFamily[CouponCode]):
     name = "coupon"
+    takes_any_number = True
     params = CouponCode
     fields: ClassVar = {
         "prefix": Text(characters=r"[A-Z]+"),
