@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from adp_assets.mutation.candidate import Candidate, Proposal
 from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.operators.base import Sketch, parts_of
-from adp_assets.mutation.refused import Refused
 from adp_assets.mutation.solutions import work_out
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
 from runtimes.services import Services
@@ -28,7 +27,6 @@ _GRANTED = ("allowed_domains", "limits")
 
 async def orchestrate(proposal: Proposal, sketch: Sketch, services: Services) -> Candidate:
     """The complete task with its reference. Raises Refused with the reason why there is none."""
-    _check_language(proposal, sketch.idea.description)
     draft = sketch.draft
     worked = await work_out(draft.verifier, draft.solution, services, sorted(_hosts(proposal)))
     return Candidate(proposal, _task(proposal, sketch, worked.verifier), reference=worked.reference)
@@ -62,7 +60,7 @@ def _task(proposal: Proposal, sketch: Sketch, verifier: Verifier) -> TaskSpec:
             "prompt_version": proposal.operator.prompt_version,
             "change": idea.change,
             "domain": idea.domain or proposal.essence.domain,
-            "language": language_of(idea.description),
+            "language": proposal.operator.language(language_of(parent.description)),
             **({"parts": parts} if parts > 1 else {}),
         },
     )
@@ -73,13 +71,6 @@ def _steps(drafted: int, essence: Essence, parents: list[TaskSpec]) -> int:
     most = min(1000, MOST_OF_PARENT * sum(task.max_steps for task in parents))
     needed = SLACK * len(essence.evidence or essence.success_pattern.key_steps)
     return min(max(drafted, needed), most)
-
-
-def _check_language(proposal: Proposal, description: str) -> None:
-    wanted = proposal.operator.language(language_of(proposal.parent.description))
-    found = language_of(description)
-    if found != wanted:
-        raise Refused(f"the description is in {found}, and {wanted} was asked for")
 
 
 def _hosts(proposal: Proposal) -> set[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 MOST_PARTS = 2
-"""Parts that a task may be built of: with more, descriptions grow and the chance to do all of it right falls."""
+"""Parts that a task may be built of: with more, descriptions grow and nobody gets all of it right."""
 
 
 def parts_of(task: TaskSpec) -> int:
