@@ -30,7 +30,8 @@ _SUBTASKS = Either(
     }
 )
 _LETTERS = "NKMTQ"
-_NUMBER = re.compile(r"(?<![\w.\-])\d+(?![\w]|\.\d)")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_.\-])\d+(?![A-Za-z0-9_]|\.\d)")
+"""A number by itself; Chinese may stand right beside it."""
 
 
 def worth(sub: SubTask) -> int:

@@ -122,10 +122,11 @@ class PuzzleFamily(ReasoningFamily[P]):
         return tuple((kind, rng.choice(self.moves[kind].numbers)) for kind in kinds)
 
     def solve(self, params: P, start: Start) -> Solution:
-        lines = self.lines(params)
+        thought = "A line of Python for each step."
+        value = yield from compute(self.solution(params), thought, start.slip)
         if start.slip == Slip.FATAL:
-            lines = [lines[0], *lines[2:]]
-        value = yield from compute("\n".join(lines), "A line of Python for each step.", start.slip)
+            # To forget a step need not show; a wrong copy does.
+            value = str(int(value) + 1) if value.lstrip("-").isdigit() else value[:-1]
         yield finish(value, f"In the end there is {value}.")
 
 
