@@ -7,16 +7,16 @@ from typing import Literal
 
 Language = Literal["en", "zh"]
 
-_CODE = re.compile(r"```.*?```", re.DOTALL)
+_QUOTED = re.compile(r"```.*?```|\"[^\"\n]*\"", re.DOTALL)
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 
 
 def language_of(text: str) -> Language:
-    """`zh` or `en`, whatever code it holds; what is neither counts as `en`.
+    """`zh` or `en`, whatever it quotes; what is neither counts as `en`.
 
     Chinese tasks are full of English names, so a Chinese character weighs as much as an English word.
     """
-    prose = _CODE.sub("", text)
+    prose = _QUOTED.sub("", text)
     chinese = sum("\u4e00" <= c <= "\u9fff" for c in prose)
     return "zh" if chinese and chinese >= len(_LATIN_WORD.findall(prose)) else "en"
 
