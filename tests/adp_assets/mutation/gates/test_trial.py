@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 
 import sqlalchemy as sa
 
@@ -138,15 +139,17 @@ async def test_an_outage_that_goes_on_ends_the_trials_of_all(database: Database)
 
 
 async def test_a_spent_budget_begins_no_further_trial(database: Database) -> None:
+    begun: list[str] = []
+
     def act(task: str, attempt: int) -> None:
-        if task == "t02":
+        begun.append(task)
+        if len(begun) == 3:
             raise BudgetSpent("Round r stops.")
 
     scene = Scene(act)
     found = await tried(database, scene, *(asked(f"t{n:02}") for n in range(9)), samples=1, at_once=1)
-    assert [isinstance(each, Finding) for each in found] == [True, True, *[False] * 7]
-    assert all(isinstance(each, BudgetSpent) for each in found[2:])
-    assert set(scene.tries) == {"t00", "t01", "t02"}
+    assert Counter(map(type, found)) == {Finding: 2, BudgetSpent: 7}
+    assert len(begun) == 3
 
 
 async def test_a_refused_key_is_raised_before_any_other_failure(database: Database) -> None:
