@@ -22,7 +22,7 @@ CHEAPLY_READ = 20_000
 """Places of shingles in tasks that a look-up reads even where the prefix filter does not ask for it."""
 
 MOST_COMPARED = 500
-"""Tasks that are compared as a whole where none of them can be a near copy."""
+"""Tasks that are compared as a whole at a time; more only as long as a near copy may be among them."""
 
 TAIL = 1_024
 """So many tasks are kept apart before they are merged into the sorted arrays."""
@@ -32,8 +32,8 @@ TAIL = 1_024
 class Nearest:
     """The known task nearest to a description, and their similarity from 0 to 1; no task, and 0, for none.
 
-    From `NEAR_COPY` on it is the nearest indeed. Below, `exact` says whether none can be nearer; where it is
-    false, another may be, which is no near copy either: the similarity is then a lower bound.
+    Whether there is a near copy is always right, and so is the similarity to the task that is named. `exact`
+    says that none can be nearer; where it is false, that similarity is a lower bound of the nearest one's.
     """
 
     task_id: str = ""
@@ -134,12 +134,24 @@ class NoveltyIndex:
             at_most = possible / (own.size + sizes - possible)
             worth = np.flatnonzero(at_most >= similarity.max())
             worth = worth[np.argsort(-at_most[worth], kind="stable")]
-            compared = max(MOST_COMPARED, int((at_most[worth] >= NEAR_COPY).sum()))
-            beyond = max(unread / own.size, float(at_most[worth[compared:]].max(initial=0.0)))
-            tasks = tasks[worth[:compared]]
-            similarity = self._compared(own, tasks)
+            similarity, left = self._compared_until_copy(own, tasks[worth], at_most[worth])
+            tasks, beyond = tasks[worth], max(unread / own.size, left)
         best = int(similarity.argmax())
         return Nearest(self._ids[tasks[best]], float(similarity[best])), beyond
+
+    def _compared_until_copy(
+        self, own: Hashes, tasks: NDArray[np.int64], at_most: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float]:
+        """The similarity of these tasks, the likeliest first, and how near those not compared may be at most.
+
+        Compared are as many as cost little, and beyond these whatever may be a near copy until one is found.
+        """
+        found = [self._compared(own, tasks[:MOST_COMPARED])]
+        end = MOST_COMPARED
+        while end < tasks.size and at_most[end] >= NEAR_COPY > found[-1].max():
+            found.append(self._compared(own, tasks[end : end + MOST_COMPARED]))
+            end += MOST_COMPARED
+        return np.concatenate(found), float(at_most[end]) if end < tasks.size else 0.0
 
     def _looked_up(self, own: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
         """The tasks that the rarest hashes lead to, how many of these each has, and how many were left."""
