@@ -32,7 +32,10 @@ def refused(reason: str) -> Finding:
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One gate's word on a candidate, as the table keeps it, with what it measured."""
+    """One gate's word on a candidate, as the table keeps it, with what it measured.
+
+    `seconds` are those until it was said, a wait for a place or a page included.
+    """
 
     gate: str
     passed: bool
