@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import chain
 
-from adp_assets.mutation.gates import NEAR_COPY, jaccard
+from adp_assets.mutation.novelty.shingles import NEAR_COPY, jaccard
 
 Shingles = frozenset[str]
 ROUNDING = 1e-9

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adp_assets.diversity.likeness import distance, near_copies
 from adp_assets.diversity.rarefaction import entropy
-from adp_assets.mutation.gates import shingles
+from adp_assets.mutation.novelty.shingles import shingles
 from runtimes.contracts import TaskSpec
 
 UNNAMED = "unnamed"

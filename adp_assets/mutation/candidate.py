@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from adp_assets.mutation.operators import Operator
+from adp_assets.mutation.operators.base import Operator
 from runtimes.contracts import Essence, TaskSpec
 
 
@@ -26,6 +26,8 @@ class Proposal:
     def candidate_id(self) -> str:
         """An id that says what the task is and where it comes from, and is the same when ordered again."""
         key = f"{self.essence.essence_id}\0{self.operator.name}\0{self.variant}"
+        if self.partner is not None:
+            key += f"\0{self.partner.task_id}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return f"{self.parent.task_type}-{self.operator.name}-{digest}"
 

@@ -12,6 +12,7 @@ import typer
 
 from adp_resources.settings import secret_redactor
 from adp_service.cli import (
+    candidates,
     dlq,
     doctor,
     export,
@@ -65,6 +66,7 @@ app.command("replay")(replay.replay)
 app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.command("candidates")(candidates.candidates)
 app.add_typer(review.review, name="review")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")

@@ -9,7 +9,7 @@ import pytest
 
 from adp_assets.diversity.likeness import distance, near_copies
 from adp_assets.diversity.measure import Lineages, language, measure
-from adp_assets.mutation.gates import NEAR_COPY, jaccard, shingles
+from adp_assets.mutation.novelty.shingles import NEAR_COPY, jaccard, shingles
 from runtimes.contracts import Lineage, TaskSpec
 from tests.adp_assets.selection.pools import made
 from tests.adp_assets.tasks import task
