@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm bench-synthesis clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ bench-web: setup ## Measure the web runtime
 
 bench-llm: setup ## Measure the LLM client and the agent loop
 	@$(BIN)/python -m benchmarks.llm
+
+bench-synthesis: setup ## Measure synthesis: what is made, how new and how solvable it is
+	@$(BIN)/python -m benchmarks.synthesis
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

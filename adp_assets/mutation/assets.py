@@ -25,7 +25,7 @@ from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
 from adp_resources.database import Database
-from adp_resources.resources import INFRASTRUCTURE_RETRY, DatabaseResource, FanOutResource
+from adp_resources.resources import DatabaseResource, FanOutResource, episode_retry
 from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.trials import Trials
@@ -124,7 +124,7 @@ async def judged(
         at_once=values.synthesis_in_flight,
         avoid=table.rejected_before(round),
     )
-    outages = Outages(INFRASTRUCTURE_RETRY)
+    outages = Outages(episode_retry(values))
     at_once = values.max_concurrent_tasks
     redactor = secret_redactor(values)
     policy = PolicyGate(values.forbidden_domains, redactor, allow_private=values.web_allow_private)
