@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -78,6 +79,7 @@ class Recognised(NamedTuple):
     language: Language
 
 
+@lru_cache(maxsize=2048)
 def recognise(description: str) -> Recognised | None:
     """The task a description words, or None where no family knows the wording."""
     for family in EVERY:

@@ -102,8 +102,10 @@ class DeepFamily(BuiltFamily[Deep]):
         for found in _NUMBER.finditer(text):
             if int(found[0]) == value and self._decides(params.part, text, found):
                 task = f"{text[: found.start()]}{params.letter}{text[found.end() :]}"
+                if len(_token(params.letter).findall(task)) > 1:
+                    break
                 return {"task": task, "letter": params.letter, "sub": _SUBTASKS.write(params.sub, language)}
-        raise ValueError(f"no number of the task is {value}")
+        raise ValueError(f"no number of the task is {value}, to be written as {params.letter}")
 
     def _decides(self, part: Part, text: str, found: re.Match[str]) -> bool:
         """Whether a number of a text is one of the task's: another one would make another task."""

@@ -7,7 +7,6 @@ import re
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from runtimes.contracts import Verifier
@@ -68,25 +67,17 @@ class BuiltFamily(Family[P]):
         return 997
 
     def parse(self, description: str) -> tuple[P, Language] | None:
-        for language, expression in self._expressions:
-            if (found := expression.fullmatch(description.strip())) and (
-                params := self.read(found.groupdict(), language)
-            ):
-                return params, language
+        for language in LANGUAGES:
+            for frame in self.frames[language]:
+                texts = _taken_out(frame, description.strip())
+                if texts and (params := self.read(texts, language)):
+                    return params, language
         return None
 
     def render(self, params: P, language: Language, wording: int = 0) -> str:
         frames = self.frames[language]
         texts = self.write(params, language, wording // len(frames))
         return frames[wording % len(frames)].format(**texts)
-
-    @cached_property
-    def _expressions(self) -> list[tuple[Language, re.Pattern[str]]]:
-        return [
-            (language, re.compile(_expression(frame), re.DOTALL))
-            for language in LANGUAGES
-            for frame in self.frames[language]
-        ]
 
     def part(self, text: str, language: Language) -> Part | None:
         """The simple task that a text words, in that language and of this task type."""
@@ -100,9 +91,22 @@ class BuiltFamily(Family[P]):
         return family.task_type == self.task_type
 
 
-def _expression(frame: str) -> str:
+def _taken_out(frame: str, text: str) -> dict[str, str] | None:
+    """The texts that stand in a frame, by name; None for another sentence.
+
+    Each ends where the frame first goes on, so that no text, however long, is gone through twice.
+    """
     pieces = re.split(r"\{(\w+)\}", frame)
-    return "".join(f"(?P<{piece}>.+?)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces))
+    opening, names, between, ending = pieces[0], pieces[1::2], pieces[2:-1:2], pieces[-1]
+    if not (text.startswith(opening) and text.endswith(ending)):
+        return None
+    texts, at, last = {}, len(opening), len(text) - len(ending)
+    for name, literal in zip(names, between, strict=False):
+        if (end := text.find(literal, at, last)) < 0:
+            return None
+        texts[name] = text[at:end]
+        at = end + len(literal)
+    return {**texts, names[-1]: text[at:last]} if at < last else None
 
 
 def answer_of(solution: Solution) -> Generator[Call, str, str]:
