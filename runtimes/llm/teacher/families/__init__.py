@@ -12,7 +12,8 @@ import msgspec
 
 from runtimes.contracts import TaskSpec
 from runtimes.llm.teacher.families.base import Family
-from runtimes.llm.teacher.families.bound import BOUND
+from runtimes.llm.teacher.families.bound_code import CodeBoundFamily
+from runtimes.llm.teacher.families.bound_pages import ReasoningBoundFamily, WebBoundFamily
 from runtimes.llm.teacher.families.code_numbers import MultiplesFamily, WindowsFamily
 from runtimes.llm.teacher.families.code_records import GroupingFamily, RankingFamily
 from runtimes.llm.teacher.families.code_text import CipherFamily
@@ -60,7 +61,9 @@ SIMPLE: tuple[Family[Any], ...] = ALL_FAMILIES + PUZZLES
 BUILT: tuple[Family[Any], ...] = (
     *(pairs(SIMPLE) for pairs in PAIRS),
     *(deep(SIMPLE) for deep in DEEP),
-    *(bound(SIMPLE) for bound in BOUND),
+    CodeBoundFamily(SIMPLE),
+    WebBoundFamily(SIMPLE),
+    ReasoningBoundFamily(SIMPLE),
     MendFamily(SIMPLE),
 )
 EVERY = SIMPLE + BUILT
