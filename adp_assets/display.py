@@ -69,6 +69,7 @@ COLOURS = {
     "cancelled": "#5c677d",
     "accepted": "#2f9e6e",
     "rejected": "#d9822b",
+    "undecided": "#8a94a6",
 }
 
 

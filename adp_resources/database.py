@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from runtimes.errors import ConfigurationError
 
 VERSION_TABLE = "adp_schema_version"
-HEAD = "0004"
+HEAD = "0005"
 BUSY_SECONDS = 60
 
 

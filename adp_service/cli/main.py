@@ -11,6 +11,7 @@ import typer
 
 from adp_resources.settings import secret_redactor
 from adp_service.cli import (
+    candidates,
     dlq,
     doctor,
     export,
@@ -57,6 +58,7 @@ app.command("replay")(replay.replay)
 app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.command("candidates")(candidates.candidates)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
 app.add_typer(toolbox, name="tools")
