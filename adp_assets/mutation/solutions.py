@@ -156,17 +156,17 @@ async def _of_page(claimed: Verifier, services: Services, hosts: Sequence[str]) 
         raise Refused("two checks compare the one answer that there is")
     if "url" not in answers[0] or "script" not in answers[0]:
         raise Refused("an answer that is compared needs the `url` and the `script` that work it out")
-    value = await _read_off(answers[0]["url"], answers[0]["script"], services)
+    value = await _read_off(answers[0]["url"], answers[0]["script"], services, hosts)
     if value is None or isinstance(value, bool | list | dict):
         raise Refused(f"the page's script gives {_shown(value)}, which is no answer")
     return WorkedOut(verifier, str(value))
 
 
-async def _read_off(url: str, script: str, services: Services) -> Any:
+async def _read_off(url: str, script: str, services: Services, hosts: Sequence[str]) -> Any:
     from runtimes.grading.page_reading import by_script, open_page
 
     try:
-        async with services.browsers.grading_page() as page:
+        async with services.browsers.grading_page(allowed_domains=tuple(hosts)) as page:
             await open_page(page, url)
             return await by_script(page, script)
     except VerifierFault as error:

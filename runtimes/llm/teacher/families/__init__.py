@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ import msgspec
 
 from runtimes.contracts import TaskSpec
 from runtimes.llm.teacher.families.base import Family
-from runtimes.llm.teacher.families.bound import BOUND
+from runtimes.llm.teacher.families.bound_code import CodeBoundFamily
+from runtimes.llm.teacher.families.bound_pages import ReasoningBoundFamily, WebBoundFamily
 from runtimes.llm.teacher.families.code_numbers import MultiplesFamily, WindowsFamily
 from runtimes.llm.teacher.families.code_records import GroupingFamily, RankingFamily
 from runtimes.llm.teacher.families.code_text import CipherFamily
@@ -59,7 +61,9 @@ SIMPLE: tuple[Family[Any], ...] = ALL_FAMILIES + PUZZLES
 BUILT: tuple[Family[Any], ...] = (
     *(pairs(SIMPLE) for pairs in PAIRS),
     *(deep(SIMPLE) for deep in DEEP),
-    *(bound(SIMPLE) for bound in BOUND),
+    CodeBoundFamily(SIMPLE),
+    WebBoundFamily(SIMPLE),
+    ReasoningBoundFamily(SIMPLE),
     MendFamily(SIMPLE),
 )
 EVERY = SIMPLE + BUILT
@@ -78,6 +82,7 @@ class Recognised(NamedTuple):
     language: Language
 
 
+@lru_cache(maxsize=2048)
 def recognise(description: str) -> Recognised | None:
     """The task a description words, or None where no family knows the wording."""
     for family in EVERY:

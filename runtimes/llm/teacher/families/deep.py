@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
 
-from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import arrive, open_product
 from runtimes.llm.teacher.families.base import Call, Family, GaveUp, Slip, Solution, Start
-from runtimes.llm.teacher.families.parts import TRIES, BuiltFamily, Part
+from runtimes.llm.teacher.families.parts import AroundFamily, Part
 from runtimes.llm.teacher.families.reasoning import PARTS, compute, part_value
 from runtimes.llm.teacher.families.web import PRODUCT
 from runtimes.llm.teacher.snapshot import amount
@@ -61,7 +60,7 @@ class Deep:
     letter: str
 
 
-class DeepFamily(BuiltFamily[Deep]):
+class DeepFamily(AroundFamily[Deep]):
     """What tasks with a sub-task of every task type have in common."""
 
     params = Deep
@@ -102,8 +101,10 @@ class DeepFamily(BuiltFamily[Deep]):
         for found in _NUMBER.finditer(text):
             if int(found[0]) == value and self._decides(params.part, text, found):
                 task = f"{text[: found.start()]}{params.letter}{text[found.end() :]}"
+                if len(_token(params.letter).findall(task)) > 1:
+                    break
                 return {"task": task, "letter": params.letter, "sub": _SUBTASKS.write(params.sub, language)}
-        raise ValueError(f"no number of the task is {value}")
+        raise ValueError(f"no number of the task is {value}, to be written as {params.letter}")
 
     def _decides(self, part: Part, text: str, found: re.Match[str]) -> bool:
         """Whether a number of a text is one of the task's: another one would make another task."""
@@ -143,50 +144,15 @@ class DeepFamily(BuiltFamily[Deep]):
             if found := self.over(Part(family, family.sample(rng)), set(PARTS), rng):
                 return found
 
-    def level(self, params: Deep) -> int:
-        return params.part.level + 1
-
-    def at_level(self, params: Deep, level: int, rng: random.Random) -> Deep:
-        raise NotImplementedError("A task with a sub-task is varied by its outer part.")
-
-    def neighbour(self, params: Deep, rng: random.Random) -> Deep:
-        for _ in range(TRIES):
-            part = replace(params.part, params=params.part.family.neighbour(params.part.params, rng))
-            if found := self.over(part, self.kinds_of(params), rng):
-                return found
-        raise ValueError("no other values leave a number to be found")
-
-    def domain_of(self, params: Deep) -> str:
-        return params.part.family.domain_of(params.part.params)
-
-    def shifted(self, params: Deep, rng: random.Random) -> tuple[Deep, str] | None:
-        moved = params.part.family.shifted(params.part.params, rng)
-        found = moved and self.over(replace(params.part, params=moved[0]), self.kinds_of(params), rng)
-        return (found, moved[1]) if moved and found else None
-
-    def harder(self, params: Deep, rng: random.Random) -> Deep | None:
-        part = params.part.varied(params.part.family.harder(params.part.params, rng))
-        return self.over(part, self.kinds_of(params), rng) if part else None
-
-    def easier(self, params: Deep, rng: random.Random) -> Deep | None:
-        part = params.part.varied(params.part.family.easier(params.part.params, rng))
-        return self.over(part, self.kinds_of(params), rng) if part else None
+    def around(self, part: Part, like: Deep, rng: random.Random) -> Deep | None:
+        return self.over(part, self.kinds_of(like), rng)
 
     def tools_for(self, params: Deep) -> tuple[str, ...]:
         further = "browser" if params.sub[0] == _STOCK else "python_executor"
         return tuple(dict.fromkeys((*params.part.family.tools_for(params.part.params), further)))
 
-    def constraints(self, params: Deep) -> dict[str, Any]:
-        return params.part.family.constraints(params.part.params)
-
     def max_steps(self, params: Deep) -> int:
         return params.part.family.max_steps(params.part.params) + 5
-
-    def verifier(self, params: Deep) -> Verifier:
-        return params.part.family.verifier(params.part.params)
-
-    def solution(self, params: Deep) -> str:
-        return params.part.family.solution(params.part.params)
 
     def solve(self, params: Deep, start: Start) -> Solution:
         value = yield from self._result(params, start)

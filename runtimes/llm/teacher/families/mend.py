@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
-from runtimes.contracts import Verifier
 from runtimes.llm.teacher.families.base import Call, Slip, Solution, Start, finish
 from runtimes.llm.teacher.families.code import CodeFamily
-from runtimes.llm.teacher.families.parts import BuiltFamily, Part, answer_of
+from runtimes.llm.teacher.families.parts import AroundFamily, Part, answer_of
 from runtimes.llm.teacher.wording import Language
 
 
@@ -21,7 +20,7 @@ class Mend:
     code: str
 
 
-class MendFamily(BuiltFamily[Mend]):
+class MendFamily(AroundFamily[Mend]):
     name = "mend"
     task_type = "code"
     domain = "debugging"
@@ -62,28 +61,8 @@ class MendFamily(BuiltFamily[Mend]):
     def level(self, params: Mend) -> int:
         return params.part.level
 
-    def at_level(self, params: Mend, level: int, rng: random.Random) -> Mend:
-        return self._varied(params.part.family.at_level(params.part.params, level, rng), params, rng)
-
-    def neighbour(self, params: Mend, rng: random.Random) -> Mend:
-        return self._varied(params.part.family.neighbour(params.part.params, rng), params, rng)
-
-    def harder(self, params: Mend, rng: random.Random) -> Mend | None:
-        own = params.part.family.harder(params.part.params, rng)
-        return None if own is None else self._varied(own, params, rng)
-
-    def easier(self, params: Mend, rng: random.Random) -> Mend | None:
-        own = params.part.family.easier(params.part.params, rng)
-        return None if own is None else self._varied(own, params, rng)
-
-    def _varied(self, own: Any, params: Mend, rng: random.Random) -> Mend:
-        return self._broken(replace(params.part, params=own), rng)
-
-    def verifier(self, params: Mend) -> Verifier:
-        return params.part.family.verifier(params.part.params)
-
-    def solution(self, params: Mend) -> str:
-        return params.part.family.solution(params.part.params)
+    def around(self, part: Part, like: Mend, rng: random.Random) -> Mend:
+        return self._broken(part, rng)
 
     def solve(self, params: Mend, start: Start) -> Solution:
         trial = Call("python_executor", {"code": params.code}, "First I run the program as it is.")

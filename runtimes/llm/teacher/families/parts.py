@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP
@@ -65,28 +65,21 @@ class BuiltFamily(Family[P]):
 
     @property
     def variety(self) -> int:
+        # A prime number, so that the frame and each part's wording vary independently.
         return 997
 
     def parse(self, description: str) -> tuple[P, Language] | None:
-        for language, expression in self._expressions:
-            if (found := expression.fullmatch(description.strip())) and (
-                params := self.read(found.groupdict(), language)
-            ):
-                return params, language
+        for language in LANGUAGES:
+            for frame in self.frames[language]:
+                texts = _taken_out(frame, description.strip())
+                if texts and (params := self.read(texts, language)):
+                    return params, language
         return None
 
     def render(self, params: P, language: Language, wording: int = 0) -> str:
         frames = self.frames[language]
         texts = self.write(params, language, wording // len(frames))
         return frames[wording % len(frames)].format(**texts)
-
-    @cached_property
-    def _expressions(self) -> list[tuple[Language, re.Pattern[str]]]:
-        return [
-            (language, re.compile(_expression(frame), re.DOTALL))
-            for language in LANGUAGES
-            for frame in self.frames[language]
-        ]
 
     def part(self, text: str, language: Language) -> Part | None:
         """The simple task that a text words, in that language and of this task type."""
@@ -100,9 +93,85 @@ class BuiltFamily(Family[P]):
         return family.task_type == self.task_type
 
 
-def _expression(frame: str) -> str:
+class Around(Protocol):
+    """Parameters of a task that is another with something about it."""
+
+    @property
+    def part(self) -> Part: ...
+
+
+A = TypeVar("A", bound=Around)
+
+
+class AroundFamily(BuiltFamily[A]):
+    """Tasks of one part and something about it; they vary as the part does, and need what it needs."""
+
+    @abstractmethod
+    def around(self, part: Part, like: A, rng: random.Random) -> A | None:
+        """The same about another part, as `like` has it; None where it does not suit that part."""
+
+    def domain_of(self, params: A) -> str:
+        return params.part.family.domain_of(params.part.params)
+
+    def level(self, params: A) -> int:
+        return params.part.level + 1
+
+    def at_level(self, params: A, level: int, rng: random.Random) -> A:
+        raise NotImplementedError("A task about a part is varied by the part.")
+
+    def neighbour(self, params: A, rng: random.Random) -> A:
+        for _ in range(TRIES):
+            part = replace(params.part, params=params.part.family.neighbour(params.part.params, rng))
+            if found := self.around(part, params, rng):
+                return found
+        raise ValueError("no other values of the part go with what is about it")
+
+    def shifted(self, params: A, rng: random.Random) -> tuple[A, str] | None:
+        moved = params.part.family.shifted(params.part.params, rng)
+        found = moved and self.around(replace(params.part, params=moved[0]), params, rng)
+        return (found, moved[1]) if moved and found else None
+
+    def harder(self, params: A, rng: random.Random) -> A | None:
+        return self._moved(params.part.family.harder(params.part.params, rng), params, rng)
+
+    def easier(self, params: A, rng: random.Random) -> A | None:
+        return self._moved(params.part.family.easier(params.part.params, rng), params, rng)
+
+    def _moved(self, own: Any, params: A, rng: random.Random) -> A | None:
+        return None if own is None else self.around(replace(params.part, params=own), params, rng)
+
+    def tools_for(self, params: A) -> tuple[str, ...]:
+        return params.part.family.tools_for(params.part.params)
+
+    def constraints(self, params: A) -> dict[str, Any]:
+        return params.part.family.constraints(params.part.params)
+
+    def max_steps(self, params: A) -> int:
+        return params.part.family.max_steps(params.part.params)
+
+    def verifier(self, params: A) -> Verifier:
+        return params.part.family.verifier(params.part.params)
+
+    def solution(self, params: A) -> str:
+        return params.part.family.solution(params.part.params)
+
+
+def _taken_out(frame: str, text: str) -> dict[str, str] | None:
+    """The texts that stand in a frame, by name; None for another sentence.
+
+    Each ends where the frame first goes on, so that no text, however long, is gone through twice.
+    """
     pieces = re.split(r"\{(\w+)\}", frame)
-    return "".join(f"(?P<{piece}>.+?)" if at % 2 else re.escape(piece) for at, piece in enumerate(pieces))
+    opening, names, between, ending = pieces[0], pieces[1::2], pieces[2:-1:2], pieces[-1]
+    if not (text.startswith(opening) and text.endswith(ending)):
+        return None
+    texts, at, last = {}, len(opening), len(text) - len(ending)
+    for name, literal in zip(names, between, strict=False):
+        if (end := text.find(literal, at, last)) < 0:
+            return None
+        texts[name] = text[at:end]
+        at = end + len(literal)
+    return {**texts, names[-1]: text[at:last]} if at < last else None
 
 
 def answer_of(solution: Solution) -> Generator[Call, str, str]:
