@@ -31,13 +31,6 @@ _FLAGS = (
     "--no-first-run",
     "--no-pings",
 )
-_SHELL_FLAGS = ("--enable-features=",)
-"""Takes back Playwright's CDPScreenshotNewSurface, which has each picture draw all of its page anew.
-
-It is there for full browsers, whose pictures may stall without it (playwright#33330); a headless shell's do
-not, and cost a twentieth of a step less. Nothing else that Playwright enables is known to a headless shell.
-"""
-
 _INSTALL = (
     "Install one with `apt-get install chromium-headless-shell`, or with "
     "`playwright install --with-deps --only-shell chromium`."
@@ -137,11 +130,10 @@ class Chromium:
 async def _launch_browser(playwright: Playwright, folder: WorkFolder) -> Browser:
     """A browser with all its files in `folder`, as only one with a persistent context has them."""
     executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
-    is_shell = executable is None or os.path.basename(executable) == SHELL
     own = await playwright.chromium.launch_persistent_context(
         folder.path / "profile",
         executable_path=executable,
-        args=[*_FLAGS, *(_SHELL_FLAGS if is_shell else ())],
+        args=list(_FLAGS),
         # Chromium refuses its own sandbox to root; anyone else keeps it.
         chromium_sandbox=os.geteuid() != 0,
         # Signals are the platform's to handle: the driver would close pages under running episodes.
@@ -153,7 +145,7 @@ async def _launch_browser(playwright: Playwright, folder: WorkFolder) -> Browser
         traces_dir=folder.path / "traces",
         timeout=LAUNCH_SECONDS * 1000,
     )
-    if is_shell:
+    if executable is None or os.path.basename(executable) == SHELL:
         for page in own.pages:
             await page.close()
     # else the blank page must stay: the full browser ends with its last window.

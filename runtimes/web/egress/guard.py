@@ -35,6 +35,10 @@ def browser_ports() -> frozenset[int]:
     return frozenset(range(1, 1 << 16)).difference(map(int, _BAD_PORTS.split()))
 
 
+_REMEMBERED, _LONGEST_REMEMBERED = 1_000, 2_000
+"""Addresses that a guard keeps, and their characters."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """What one context may open: public hosts and the shop, or only `allowed_domains` and the shop.
@@ -109,7 +113,17 @@ class Guard:
 
     def may_show(self, url: str) -> bool:
         """Whether an agent may see a frame at `url`: what may be opened, and what pages make themselves."""
-        return urlsplit(url).scheme in _PAGE_SCHEMES or url == "" or not self.refusal(url)
+        if url in self._fit:
+            return True
+        fit = urlsplit(url).scheme in _PAGE_SCHEMES or url == "" or not self.refusal(url)
+        if fit and len(self._fit) < _REMEMBERED and len(url) < _LONGEST_REMEMBERED:
+            self._fit.add(url)
+        return fit
+
+    @cached_property
+    def _fit(self) -> set[str]:
+        """Addresses that may be shown: every step asks twice for each frame."""
+        return set()
 
     def _host_refusal(self, host: str, port: int) -> str:
         if _is_private(host) and self._private.check_name(host, port):
