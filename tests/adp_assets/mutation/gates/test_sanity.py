@@ -112,7 +112,7 @@ async def test_verifiers_that_let_wrong_answers_pass_are_refused(
 
 
 async def test_a_verifier_that_is_at_fault_is_refused_with_the_fault(gate: SanityGate) -> None:
-    broken = {"url": STATE, "script": "() => nonsense()", "expected": {}}
+    broken = {"url": STATE, "script": "() => {", "expected": {}}
     assert "at fault: The verifier's script" in (await said(gate, page(broken))).reason
 
 
