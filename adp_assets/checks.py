@@ -1,4 +1,4 @@
-"""The blocking asset checks: what must hold of an asset's rows before anything is made from them."""
+"""The asset checks: what must hold of rows before anything is made from them, and what one should know."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,12 +11,16 @@ from dagster_shared.utils.warnings import PreviewWarning
 
 from adp_assets.curation.rows import COLUMNS as DATASET_COLUMNS
 from adp_assets.distillation.assets import COLUMNS as ESSENCE_COLUMNS
+from adp_assets.diversity.alarm import falls
+from adp_assets.diversity.measure import Measures
+from adp_assets.diversity.store import Diversity
 from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import COLUMNS as TRAJECTORY_COLUMNS
 from adp_assets.execution.frames import success_rate
 from adp_assets.intake.frames import TASK_COLUMNS
 from adp_assets.mutation.assets import COLUMNS as CANDIDATE_COLUMNS
 from adp_assets.rounds import ROUNDS
+from adp_resources.resources import DatabaseResource
 from adp_resources.settings_resource import SettingsResource
 
 ENOUGH_TO_JUDGE = 20
@@ -113,6 +117,7 @@ def all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
                 ids=unique("task_id"),
                 lineage=lineage_complete,
             ),
+            _diversity_check(),
             *(_trajectory_checks(asset_name(kind)) for kind in task_types),
             _checks("essences", schema=schema_is(ESSENCE_COLUMNS), ids=unique("essence_id"), lineage=rooted),
             _checks(
@@ -140,8 +145,23 @@ DESCRIPTIONS = {
     "lineage": "Every row leads to its root seed.",
     "splits": "No root seed has rows in two splits.",
     "verified": "Every row was graded and got the full reward.",
+    "diversity": "Tasks that were made are about as varied as at first in the chain of rounds: neither the "
+    "entropy of their domains nor their distinct word 3-grams fell by more than MAX_DIVERSITY_DROP.",
     "success_rate": "The share of solved episodes lies within MIN_SUCCESS_RATE and MAX_SUCCESS_RATE.",
 }
+
+
+def varied_enough(chain: Mapping[str, Measures], most: float) -> Finding:
+    """The last round of a chain is about as varied as the first that can be compared.
+
+    `most` is how much of what was there at first may be gone, from 0 to 1.
+    """
+    compared = falls(chain)
+    if compared is None:
+        return Finding(True, "there are not two rounds of enough made tasks to compare", stops=False)
+    first, found = compared
+    fallen = tuple(fall.what for fall in found if fall.share > most)
+    return Finding(not fallen, f"against {first}: {'; '.join(map(str, found))}", fallen, stops=False)
 
 
 def _checks(asset: str, **checks: Check) -> dg.AssetChecksDefinition:
@@ -174,6 +194,20 @@ def _trajectory_checks(asset: str) -> dg.AssetChecksDefinition:
             yield _result(asset, name, check(frame))
 
     return run
+
+
+def _diversity_check() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="seed_tasks", name="diversity", description=DESCRIPTIONS["diversity"], partitions_def=ROUNDS
+    )
+    def diversity_kept(
+        context: dg.AssetCheckExecutionContext, database: DatabaseResource, settings: SettingsResource
+    ) -> dg.AssetCheckResult:
+        """A warning, as a round of like tasks is worth less, and not wrong."""
+        chain = Diversity(database.get()).chain(context.partition_key)
+        return _result("seed_tasks", "diversity", varied_enough(chain, settings.get().max_diversity_drop))
+
+    return diversity_kept
 
 
 def _specs(asset: str, names: Iterable[str]) -> list[dg.AssetCheckSpec]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_CELL = 60
 MAX_INLINE = 950
@@ -54,6 +59,29 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.Markdow
         axes.legend(
             fontsize=8, frameon=False, ncols=min(len(parts), 5), loc="upper left", bbox_to_anchor=(0, -0.12)
         )
+    return _picture(title, figure)
+
+
+def line_chart(
+    title: str, names: Sequence[str], series: Mapping[str, Sequence[float | None]]
+) -> dg.MarkdownMetadataValue:
+    """Lines from 0 to 1 over `names`, one a key of `series`; None leaves a gap. A picture inside Markdown."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for label, values in series.items():
+        heights = [math.nan if value is None else value for value in values]
+        axes.plot(range(len(names)), heights, marker="o", markersize=4, label=label)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.12))
+    return _picture(title, figure)
+
+
+def _picture(title: str, figure: Figure) -> dg.MarkdownMetadataValue:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     encoded = base64.b64encode(picture.getvalue()).decode()
@@ -69,6 +97,7 @@ COLOURS = {
     "cancelled": "#5c677d",
     "accepted": "#2f9e6e",
     "rejected": "#d9822b",
+    "undecided": "#8a94a6",
 }
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from adp_assets.intake.pool import TaskPool, nothing_waits
+from adp_assets.selection.aim import Mix
+from adp_assets.selection.choose import choose
+from adp_assets.selection.cut import Allowed
+from adp_assets.selection.drying import Proposals
 from adp_resources.acceptance import Acceptance
 from adp_resources.database import Database, upsert
 from adp_resources.tables import journal, pool_tasks, round_tasks, rounds
@@ -19,6 +25,9 @@ from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import ConfigurationError, InvalidTask
 
 ROUNDS = dg.DynamicPartitionsDefinition(name="rounds")
+
+COLUMNS = [column for column in rounds.c if column is not rounds.c.selection]
+"""Of a `Round`, in its fields' order."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Plan:
     `max_rounds` bounds the chain of rounds that grows out of this one; `follows` names the round before in
     that chain, `accept` is how many solved trajectories the chain is to have, then nothing more is run; both
     are the first round's to say. `driver` says who plans the next: the command that made this one
-    (`command`), else the sensor.
+    (`command`), else the sensor. `mix` bounds what is taken of the tasks that were made from others.
     """
 
     samples: int = 1
@@ -42,6 +51,7 @@ class Plan:
     max_rounds: int = 3
     driver: str = "person"
     accept: int | None = None
+    mix: Mix = field(default_factory=Mix)
 
 
 @dataclass(frozen=True)
@@ -70,19 +80,24 @@ class Rounds:
         self.database = database
 
     def plan(self, name: str, plan: Plan) -> Round:
-        """Freeze the round's tasks: by priority, then by age. A round planned before stays as it is.
+        """Freeze the round's tasks: people's own by priority and age, then a mix of those made from them.
 
-        Raises NothingPending when no task fits, ConfigurationError when another round follows `plan.follows`;
-        then nothing is kept, and the name can be planned later.
+        The same pool and name give the same tasks, and a round planned before stays as it is. Raises
+        NothingPending when no task fits, ConfigurationError when another round follows `plan.follows`; then
+        nothing is kept, and the name can be planned later.
         """
         _check_name(name)
         with self.database.begin() as connection:
             if (known := _find(connection, name)) is not None:
                 return known
-            chosen = _choose(connection, plan)
-            if not chosen:
+            allowed = Allowed(plan.types, plan.sources)
+            selection = choose(
+                connection, name, allowed, plan.size, plan.mix, again=plan.again, follows=plan.follows
+            )
+            if not selection.chosen:
+                in_review = TaskPool(self.database).in_review(plan.sources, plan.types)
                 raise NothingPending(
-                    f"Round {name} has nothing to do: no task in the pool waits for a round.",
+                    f"Round {name} has nothing to do: {nothing_waits(in_review)}.",
                     "Add lines to the task file, or name one: adp run FILE. (--again runs known tasks anew.)",
                 )
             before = _find(connection, plan.follows) if plan.follows else None
@@ -101,16 +116,17 @@ class Rounds:
                 "planned_at": time.time(),
                 "accept": before.accept if before else plan.accept,
                 "chain": before.chain if before else name,
+                "selection": selection.explained,
             }
             upsert(connection, rounds, [row])
             connection.execute(
                 sa.insert(round_tasks),
                 [
-                    {"round": name, "task_id": task_id, "position": position}
-                    for position, task_id in enumerate(chosen)
+                    {"round": name, "task_id": task.task_id, "position": position, "reason": task.reason}
+                    for position, task in enumerate(selection.chosen)
                 ],
             )
-            _mark_planned(connection, chosen)
+            _mark_planned(connection, [task.task_id for task in selection.chosen])
             planned = _find(connection, name)
         assert planned is not None
         return planned
@@ -122,7 +138,7 @@ class Rounds:
     def all(self) -> list[Round]:
         """Every planned round, oldest first."""
         with self.database.read() as connection:
-            found = connection.execute(sa.select(rounds).order_by(rounds.c.planned_at)).all()
+            found = connection.execute(sa.select(*COLUMNS).order_by(rounds.c.planned_at)).all()
         return [Round(*row) for row in found]
 
     def names_taken(self, partitions: Iterable[str]) -> set[str]:
@@ -140,6 +156,18 @@ class Rounds:
         with self.database.read() as connection:
             return [msgspec.convert(spec, TaskSpec) for spec in connection.execute(query).scalars()]
 
+    def reasons(self, name: str) -> dict[str, str]:
+        """Why the round has each of its tasks, by task id and in the round's order."""
+        query = sa.select(round_tasks.c.task_id, round_tasks.c.reason).where(round_tasks.c.round == name)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(round_tasks.c.position))
+            return {row.task_id: row.reason for row in rows}
+
+    def selection(self, name: str) -> dict[str, Any] | None:
+        """How the round's tasks were chosen as a whole; None where that was not kept."""
+        with self.database.read() as connection:
+            return connection.execute(sa.select(rounds.c.selection).where(rounds.c.round == name)).scalar()
+
     def task_counts(self, name: str) -> dict[str, int]:
         """How many tasks of each type the round has."""
         query = (
@@ -154,7 +182,7 @@ class Rounds:
     def chain(self, name: str) -> list[Round]:
         """The round and those before it in its chain, newest first."""
         this = rounds.alias()
-        query = sa.select(rounds).join(this, this.c.chain == rounds.c.chain)
+        query = sa.select(*COLUMNS).join(this, this.c.chain == rounds.c.chain)
         query = query.where(this.c.round == name, rounds.c.number <= this.c.number)
         with self.database.read() as connection:
             return [Round(*row) for row in connection.execute(query.order_by(rounds.c.number.desc()))]
@@ -198,15 +226,19 @@ def may_follow(
     before: Round,
     *,
     pending: int,
+    in_review: int = 0,
     spent_usd: float | None,
     max_spend_usd: float | None,
     tokens: int = 0,
     max_tokens: int | None = None,
     acceptance: Acceptance | None = None,
+    proposals: Proposals | None = None,
+    min_novelty: float = 0.0,
 ) -> str | None:
     """Whether a round may follow `before`: None when it may, else why not.
 
-    What was spent, in US dollars and tokens, is that of the whole chain; None is unknown.
+    What was spent, in US dollars and tokens, is that of the whole chain; None is unknown. `proposals` are
+    those of `before`, of which at least the share `min_novelty` is to be new.
     """
     if acceptance is not None and not acceptance.missing:
         return f"the {acceptance.target} solved trajectories asked for are there"
@@ -218,8 +250,10 @@ def may_follow(
         return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
     if max_tokens is not None and tokens >= max_tokens:
         return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT)"
+    if proposals is not None and (dried_up := proposals.why_dried_up(min_novelty)):
+        return dried_up
     if not pending:
-        return "no task waits in the pool"
+        return nothing_waits(in_review)
     return None
 
 
@@ -231,26 +265,12 @@ def _check_name(name: str) -> None:
 
 
 def _find(connection: Connection, name: str) -> Round | None:
-    row = connection.execute(sa.select(rounds).where(rounds.c.round == name)).first()
+    row = connection.execute(sa.select(*COLUMNS).where(rounds.c.round == name)).first()
     return Round(*row) if row else None
 
 
 def _follower(connection: Connection, name: str) -> str | None:
     return connection.execute(sa.select(rounds.c.round).where(rounds.c.follows == name)).scalar()
-
-
-def _choose(connection: Connection, plan: Plan) -> Sequence[str]:
-    query = sa.select(pool_tasks.c.task_id)
-    if plan.again:
-        query = query.where(pool_tasks.c.generation == 0)
-    else:
-        query = query.where(pool_tasks.c.status == "pending")
-    if plan.types:
-        query = query.where(pool_tasks.c.task_type.in_(plan.types))
-    if plan.sources:
-        query = query.where(pool_tasks.c.source.in_(plan.sources))
-    query = query.order_by(pool_tasks.c.priority.desc(), pool_tasks.c.added_at, pool_tasks.c.task_id)
-    return connection.execute(query.limit(plan.size)).scalars().all()
 
 
 def _mark_planned(connection: Connection, task_ids: Sequence[str]) -> None:

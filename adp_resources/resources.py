@@ -44,6 +44,11 @@ EPISODE_TRIES, LONGER_THAN_A_CALL = 3, 10
 what failed and a breaker that cut it off."""
 
 
+def episode_retry(settings: Settings) -> RetryPolicy:
+    """How episodes, of rounds and of trials, are tried again."""
+    return RetryPolicy(EPISODE_TRIES, LONGER_THAN_A_CALL * settings.llm_retry_initial_seconds)
+
+
 class DatabaseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The platform's database, opened and migrated when first asked for."""
 
@@ -119,7 +124,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             services=self.services,
             journal=self.database.journal(),
             episodes=settings.max_concurrent_tasks,
-            retry=RetryPolicy(EPISODE_TRIES, LONGER_THAN_A_CALL * settings.llm_retry_initial_seconds),
+            retry=episode_retry(settings),
         )
 
     def services(self, browsers: type[BrowserPool] = BrowserPool) -> Services:

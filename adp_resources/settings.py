@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     release_judged: bool = False
     synthesis_batch_size: int = Field(10, ge=1)
     mutations_per_essence: int = Field(1, ge=0)
+    trial_samples: int = Field(2, ge=0)
+    forbidden_domains: Words = ()
+    review_required: bool = False
+    pass_rate_min: float = Field(0.3, ge=0, le=1)
+    pass_rate_max: float = Field(0.9, ge=0, le=1)
+    root_share: float = Field(0.2, gt=0, le=1)
+    min_novelty: float = Field(0.05, ge=0, le=1)
+    max_diversity_drop: float = Field(0.1, ge=0, le=1)
     min_success_rate: float = Field(0.01, ge=0, le=1)
     max_success_rate: float = Field(1.0, ge=0, le=1)
 

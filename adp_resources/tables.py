@@ -31,12 +31,32 @@ pool_tasks = Table(
     Column("operator", String(64), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("source", Text, nullable=False),
+    Column("domain", String(64), nullable=False),
+    Column("novelty", Float),
+    Column("expected_pass", Float),
+    Column("shingles", LargeBinary),
+    Column("parent_id", String(200), nullable=False, server_default=""),
+    Column("draw", Integer, nullable=False, server_default="0"),
     Column("spec", JSON, nullable=False),
     Column("added_at", Float, nullable=False),
-    Index("pool_tasks_by_turn", "status", "priority", "added_at"),
+    Index(
+        "pool_tasks_by_turn",
+        *("status", "priority", "added_at", "task_id", "generation", "task_type", "source"),
+    ),
+    Index("pool_tasks_by_draw", "status", "priority", "draw", "generation", "task_type", "source"),
+    Index(
+        "pool_tasks_by_family",
+        *("status", "priority", "task_type", "root_id", "draw", "generation", "source"),
+    ),
     Index("pool_tasks_by_root", "root_id"),
 )
-"""Every task the platform knows; `status` is pending until a round takes the task, then planned."""
+"""Every task the platform knows.
+
+`status` is pending until a round takes the task, then planned; review while it waits for a person's approval,
+rejected where that was refused. `domain` is the field that an essence named. `novelty` is one less the
+likeness to the nearest task that was there before, `expected_pass` the pass rate of its trials; null for what
+was never compared or tried. `shingles` is what likeness is measured by (`adp_assets/mutation/novelty`).
+"""
 
 intake_files = Table(
     "intake_files",
@@ -71,10 +91,12 @@ rounds = Table(
     Column("planned_at", Float, nullable=False),
     Column("accept", Integer),
     Column("chain", String(100), nullable=False),
+    Column("selection", JSON),
 )
 """Planned rounds. `number` counts within a chain of rounds that `follows` links; `chain` names its first.
 
 `accept` is how many solved trajectories the whole chain is to have; without it all of a round is run.
+`selection` explains how its tasks were chosen; null in rounds planned before that was kept.
 """
 
 round_tasks = Table(
@@ -83,6 +105,7 @@ round_tasks = Table(
     Column("round", String(100), ForeignKey("rounds.round"), primary_key=True),
     Column("task_id", String(200), ForeignKey("pool_tasks.task_id"), primary_key=True),
     Column("position", Integer, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
 )
 """The frozen choice of a round: materializing it again gives these tasks."""
 
@@ -171,9 +194,57 @@ candidates = Table(
     Column("gate", String(32), nullable=False),
     Column("reason", Text, nullable=False),
     Column("spec", JSON),
+    Column("parents", JSON, nullable=False, server_default="[]"),
+    Column("essence_id", String(64), nullable=False, server_default=""),
+    Column("reference", Text, nullable=False, server_default=""),
+    Column("verdicts", JSON, nullable=False, server_default="[]"),
     Column("created_at", Float, nullable=False),
+    Index("candidates_by_gate", "accepted", "gate"),
 )
-"""Every task that mutation proposed, with the verdict of the gate that decided."""
+"""Every task that mutation proposed, with the verdict of the gate that decided.
+
+`verdicts` has each gate that was asked, in order: gate, passed, reason, seconds. `reference` is the answer
+that a right agent would hand in, empty where only the state of the world decides; no agent is ever shown it.
+"""
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("task_id", String(200), primary_key=True),
+    Column("sample", Integer, primary_key=True),
+    Column("outcome", String(24), nullable=False),
+    Column("reward", Float),
+    Column("error_type", String(24)),
+    Column("error_message", Text),
+    Column("steps", Integer, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("ended_at", Float, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+"""Episodes that candidates were tried in before they were let in; they are no round's, and in no dataset."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("task_id", String(200), ForeignKey("pool_tasks.task_id"), primary_key=True),
+    Column("approved", Boolean, nullable=False),
+    Column("decided_by", String(100), nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""What people decided about accepted tasks that waited for them."""
+
+diversity = Table(
+    "diversity",
+    metadata,
+    Column("round", String(100), primary_key=True),
+    Column("measures", JSON, nullable=False),
+    Column("measured_at", Float, nullable=False),
+)
+"""How varied each round's tasks were, by measure."""
 
 llm_calls = Table(
     "llm_calls",

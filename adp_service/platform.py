@@ -12,6 +12,7 @@ import dagster as dg
 
 from adp_assets.definitions import build_defs
 from adp_assets.intake.pool import TaskPool
+from adp_assets.intake.review import Reviews
 from adp_assets.rounds import Rounds
 from adp_resources.database import Database
 from adp_resources.dead_letters import DeadLetters
@@ -63,6 +64,10 @@ class Platform:
     @cached_property
     def pool(self) -> TaskPool:
         return TaskPool(self.database)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        return Reviews(self.database)
 
     @cached_property
     def defs(self) -> dg.Definitions:

@@ -341,7 +341,8 @@ class SuccessPattern(Struct, frozen=True, kw_only=True):
 class Essence(Struct, frozen=True, kw_only=True):
     """What one trajectory teaches, small enough to make new tasks from.
 
-    `kind` is `success`, or `failure` for an instructive one.
+    `kind` is `success`, or `failure` for an instructive one. `evidence` are the ids of the steps that the
+    pattern rests on, `verifier` is the kind that gave the verdict, `skills` are the tools whose calls worked.
     """
 
     essence_id: str
@@ -354,6 +355,9 @@ class Essence(Struct, frozen=True, kw_only=True):
     complexity_level: Literal["simple", "medium", "complex"]
     success_pattern: SuccessPattern
     kind: Literal["success", "failure"] = "success"
+    evidence: list[str] = []
+    verifier: str = ""
+    skills: list[str] = []
 
 
 class Health(Struct, frozen=True):

@@ -119,7 +119,8 @@ def install_wheels(lines: Sequence[str], python: str, target: Path, work: Path) 
     command += ["--only-binary=:all:", "--no-compile", "--no-user", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--requirement", listing.name]
     if any("--hash=" in line for line in lines):
-        command.append("--require-hashes")
+        # A lock names all there is: what it leaves out on purpose has no wheel, or is not needed.
+        command += ["--require-hashes", "--no-deps"]
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_PIP}
     environment |= {"TMPDIR": str(work), "PIP_ROOT_USER_ACTION": "ignore"}
     done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)

@@ -6,7 +6,8 @@ import dagster as dg
 import polars as pl
 
 from adp_assets.display import bar_chart, preview
-from adp_assets.distillation.essences import PROMPT_VERSION, Distilled, distil, eligible, essence_rows
+from adp_assets.distillation.eligible import eligible
+from adp_assets.distillation.essences import CODE_VERSION, Distilled, distil, essence_rows
 from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import trajectories_of
 from adp_assets.intake.frames import tasks_of
@@ -35,6 +36,9 @@ COLUMNS = {
         }
     ),
     "kind": pl.String(),
+    "evidence": pl.List(pl.String()),
+    "verifier": pl.String(),
+    "skills": pl.List(pl.String()),
 }
 
 
@@ -47,9 +51,9 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         ins={asset_name(kind): dg.AssetIn() for kind in task_types},
         group_name="distillation",
         kinds={"polars", "parquet", "openai"},
-        code_version=PROMPT_VERSION,
-        description="What the round's verified successes teach: domain, query, complexity and the pattern "
-        "that worked, one essence a solved task.",
+        code_version=CODE_VERSION,
+        description="What the round teaches: domain, query, complexity and the pattern that worked, one "
+        "essence a solved task; of a task never solved what it failed by, marked as a failure.",
     )
     def essences(
         context: dg.AssetExecutionContext,
@@ -58,25 +62,33 @@ def essences_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         model: ModelResource,
         **frames: pl.DataFrame,
     ) -> pl.DataFrame:
-        trajectories = eligible(t for frame in frames.values() for t in trajectories_of(frame))
+        values = settings.get()
+        found = eligible(
+            (t for frame in frames.values() for t in trajectories_of(frame)), judged=values.release_judged
+        )
         tasks = tasks_of(seed_tasks)
 
         async def run() -> Distilled:
             async with model.open(Account(round=context.partition_key, stage="distillation")) as chat:
-                return await distil(trajectories, tasks, chat, at_once=settings.get().synthesis_in_flight)
+                return await distil(found.trajectories, tasks, chat, at_once=values.synthesis_in_flight)
 
         with failing_in_words(context):
             distilled = run_stoppable(run, cancelled(context))
-        redactor = secret_redactor(settings.get())
+        redactor = secret_redactor(values)
         frame = pl.DataFrame(essence_rows(redactor.json(distilled.essences)), schema=COLUMNS)
-        for task_id, reason in redactor.json(distilled.skipped).items():
+        skipped = redactor.json(distilled.skipped)
+        for task_id, reason in skipped.items():
             context.log.warning("%s gave no essence: %s", task_id, reason)
         domains = Counter(frame["domain"].to_list())
         context.add_output_metadata(
             {
-                "eligible": len(trajectories),
-                "skipped": len(distilled.skipped),
-                "preview": preview(frame, ["task_id", "domain", "complexity_level", "query"]),
+                "eligible": len(found.trajectories),
+                "processed": distilled.processed,
+                "failures": frame.filter(pl.col("kind") == "failure").height,
+                "skipped": len(skipped),
+                "skipped_why": dg.MetadataValue.json(skipped),
+                "left_out": dg.MetadataValue.json(dict(found.left_out)),
+                "preview": preview(frame, ["task_id", "kind", "domain", "complexity_level", "query"]),
                 "chart": bar_chart("Essences by domain", {d: {"essences": n} for d, n in domains.items()}),
             }
         )

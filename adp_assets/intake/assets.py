@@ -1,6 +1,7 @@
 """The asset `seed_tasks`: a round's frozen choice of tasks, after task files were taken into the pool."""
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import dagster as dg
@@ -8,14 +9,19 @@ import polars as pl
 from pydantic import Field
 
 from adp_assets.display import bar_chart, preview
+from adp_assets.diversity.shown import diversity_metadata
+from adp_assets.diversity.store import Diversity
 from adp_assets.intake.frames import task_frame
 from adp_assets.intake.pool import TaskPool
 from adp_assets.intake.task_files import IntakeReport, TaskFiles
 from adp_assets.rounds import ROUNDS, Plan, Rounds
+from adp_assets.selection.aim import Mix
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
 from runtimes.errors import ConfigurationError, PlatformError
+
+SHOWN_REASONS = 20
 
 
 class RoundConfig(dg.Config):
@@ -47,7 +53,8 @@ class RoundConfig(dg.Config):
     group_name="intake",
     kinds={"polars", "parquet"},
     description="The tasks of a round, frozen: task files are read into the pool, then the round takes its "
-    "share by priority. Materializing the round again gives the same tasks.",
+    "share: people's own by priority and age, then a mix of those made from them. Materializing the round "
+    "again gives the same tasks.",
 )
 def seed_tasks(
     context: dg.AssetExecutionContext,
@@ -66,7 +73,10 @@ def seed_tasks(
     for report in reports:
         for number, reason in report.rejected:
             context.log.warning("%s:%d rejected: %s", report.path, number, reason)
-    frame = task_frame(rounds.tasks(planned.name), planned.samples)
+    tasks = rounds.tasks(planned.name)
+    diversity = Diversity(database.get())
+    diversity.take(planned.name, tasks)
+    frame = task_frame(tasks, planned.samples)
     types = Counter(frame["task_type"].to_list())
     context.add_output_metadata(
         {
@@ -77,6 +87,11 @@ def seed_tasks(
             "rejected_lines": sum(len(report.rejected) for report in reports),
             "preview": preview(frame, ["task_id", "task_type", "priority", "operator", "description"]),
             "chart": bar_chart("Tasks by type", {kind: {"tasks": count} for kind, count in types.items()}),
+            "selection": dg.MetadataValue.json(rounds.selection(planned.name) or {}),
+            "reasons": dg.MetadataValue.json(
+                dict(islice(rounds.reasons(planned.name).items(), SHOWN_REASONS))
+            ),
+            **diversity_metadata(diversity.chain(planned.name)),
         }
     )
     return frame
@@ -119,4 +134,5 @@ def _plan(config: RoundConfig, settings: Settings) -> Plan:
         max_rounds=config.max_rounds or settings.max_rounds,
         driver=config.driver,
         accept=config.accept or None,
+        mix=Mix(settings.pass_rate_min, settings.pass_rate_max, settings.root_share, settings.trial_samples),
     )

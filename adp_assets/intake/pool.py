@@ -6,7 +6,9 @@ import hashlib
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 import sqlalchemy as sa
@@ -17,27 +19,56 @@ from adp_resources.tables import pool_tasks
 from runtimes.contracts import TaskSpec, Verifier
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a task beside itself, as the columns of `pool_tasks` have it."""
+
+    novelty: float | None = None
+    expected_pass: float | None = None
+    shingles: bytes | None = None
+
+
 class TaskPool:
-    """Tasks by id. A task is `pending` until a round takes it, then `planned`."""
+    """Tasks by id. A task is `pending` until a round takes it, then `planned`.
+
+    One that waits for a person is in `review`, and `rejected` where that person refused it.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def add(self, connection: Connection, tasks: Sequence[TaskSpec]) -> set[str]:
-        """Put tasks into the pool within the caller's transaction; gives the ids that were new."""
+    def add(
+        self,
+        connection: Connection,
+        tasks: Sequence[TaskSpec],
+        *,
+        status: str = "pending",
+        known: Mapping[str, Known] = MappingProxyType({}),
+    ) -> set[str]:
+        """Put tasks into the pool within the caller's transaction; gives the ids that were new.
+
+        `known` is what their gates found out, by task id.
+        """
         added: set[str] = set()
         now = time.time()
         for task in tasks:
+            about = known.get(task.task_id, Known())
             row = {
                 "task_id": task.task_id,
                 "task_type": task.task_type,
                 "priority": task.priority,
-                "status": "pending",
+                "status": status,
                 "description_key": description_key(task),
                 "root_id": task.lineage.root_id,
                 "operator": task.lineage.operator,
                 "generation": task.lineage.generation,
                 "source": task.lineage.source,
+                "domain": str(task.metadata.get("domain") or "")[:64],
+                "novelty": about.novelty,
+                "expected_pass": about.expected_pass,
+                "shingles": about.shingles,
+                "parent_id": next(iter(task.lineage.parents), ""),
+                "draw": _draw(task.task_id),
                 "spec": msgspec.to_builtins(task),
                 "added_at": now,
             }
@@ -91,6 +122,10 @@ class TaskPool:
             rows = connection.execute(query.group_by(pool_tasks.c.task_type))
             return Counter({row.task_type: row.tasks for row in rows})
 
+    def in_review(self, sources: Sequence[str] = (), types: Sequence[str] = ()) -> int:
+        """How many tasks wait for a person's approval: of these task files and types, or of all."""
+        return self._by_type(pool_tasks.c.status == "review", sources, types).total()
+
     def pending_seeds(self, sources: Sequence[str]) -> int:
         """How many tasks that somebody wrote into these files, or into any, wait for a round."""
         query = sa.select(sa.func.count()).where(
@@ -114,6 +149,19 @@ class TaskPool:
         query = sa.select(pool_tasks.c.spec).where(pool_tasks.c.task_type == task_type)
         with self.database.read() as connection:
             return [spec["description"] for spec in connection.execute(query).scalars()]
+
+
+def nothing_waits(in_review: int) -> str:
+    """In words, that no task waits for a round, though so many may wait for a person."""
+    if not in_review:
+        return "no task waits in the pool"
+    return f"no task waits in the pool but {in_review:,} for a person's approval (`adp review list`)"
+
+
+def _draw(task_id: str) -> int:
+    """31 bits that tell nothing, and are the same for the same task in every database."""
+    digest = hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) >> 1
 
 
 def description_key(task: TaskSpec) -> str:

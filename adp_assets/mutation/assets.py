@@ -1,33 +1,40 @@
 """The asset `mutated_tasks`; the accepted ones are in the pool when it has materialized."""
 
-import time
+import asyncio
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import msgspec
 import polars as pl
-from sqlalchemy import Connection
 
 from adp_assets.display import bar_chart, preview
 from adp_assets.intake.frames import tasks_of
-from adp_assets.intake.pool import TaskPool
-from adp_assets.mutation.gates import Gates, Verdict
+from adp_assets.mutation.candidate import Proposal
+from adp_assets.mutation.gates.base import Judgement
+from adp_assets.mutation.gates.form import SchemaGate, ToolsGate
+from adp_assets.mutation.gates.policy import PolicyGate
+from adp_assets.mutation.gates.sanity import SanityGate
+from adp_assets.mutation.gates.trial import TrialGate
+from adp_assets.mutation.gates.tries import Outages
+from adp_assets.mutation.judging import Judging
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, Candidate, proposals, propose
+from adp_assets.mutation.propose import PROMPT_VERSION, proposals, propose
+from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
-from adp_resources.database import Database, upsert
-from adp_resources.resources import DatabaseResource, ModelResource
-from adp_resources.settings import secret_redactor
+from adp_resources.database import Database
+from adp_resources.resources import DatabaseResource, FanOutResource, episode_retry
+from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
-from adp_resources.tables import candidates as candidates_table
-from adp_resources.toolbox import toolbox_of
-from runtimes.contracts import Essence, TaskSpec
+from adp_resources.trials import Trials
+from runtimes.contracts import Essence
 from runtimes.llm.base import Account
-from runtimes.secrets import Redactor
+from runtimes.services import Services
+
+GATES_VERSION = "1"
+"""Of the rules by which candidates are judged; another one makes what was judged before out of date."""
 
 COLUMNS = {
     "task_id": pl.String(),
@@ -40,15 +47,18 @@ COLUMNS = {
     "generation": pl.Int64(),
     "task_type": pl.String(),
     "description": pl.String(),
+    "novelty": pl.Float64(),
+    "expected_pass": pl.Float64(),
     "spec": pl.String(),
 }
+"""`accepted` is null where nothing final could be said yet."""
 
 
 @dg.asset(
     partitions_def=ROUNDS,
     group_name="mutation",
     kinds={"polars", "parquet", "openai"},
-    code_version=PROMPT_VERSION,
+    code_version=f"{PROMPT_VERSION}-{GATES_VERSION}",
     description="New tasks made from the round's essences, each with its lineage and the verdict of the "
     "gates. Accepted ones wait in the pool for a coming round, which is how the loop closes.",
 )
@@ -58,7 +68,7 @@ def mutated_tasks(
     essences: pl.DataFrame,
     settings: SettingsResource,
     database: DatabaseResource,
-    model: ModelResource,
+    fanout: FanOutResource,
 ) -> pl.DataFrame:
     values = settings.get()
     asked = proposals(
@@ -67,97 +77,103 @@ def mutated_tasks(
         operators(),
         values.mutations_per_essence,
     )
-    tools = toolbox_of(values, database.get()).names()
-    available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
 
-    async def run() -> list[Candidate]:
-        async with model.open(Account(round=context.partition_key, stage="mutation")) as chat:
-            return await propose(asked, chat, available, at_once=values.synthesis_in_flight)
+    async def run() -> list[Judgement]:
+        async with fanout.services() as services:
+            return await judged(asked, services, values, database.get(), context.partition_key)
 
     with failing_in_words(context):
-        proposed = without_secrets(run_stoppable(run, cancelled(context)), secret_redactor(values))
-        verdicts = accept(database.get(), context.partition_key, proposed, tools)
-    frame = pl.DataFrame([_row(c, verdicts[c.task_id]) for c in proposed], schema=COLUMNS)
-    by_operator = {
-        name: dict(Counter("accepted" if ok else "rejected" for ok in part["accepted"]))
-        for (name,), part in frame.group_by("operator", maintain_order=True)
-    }
+        judgements = run_stoppable(run, cancelled(context)) if asked else []
+    frame = pl.DataFrame([_row(judgement) for judgement in judgements], schema=COLUMNS)
+    undecided = frame.filter(pl.col("accepted").is_null())
+    if undecided.height:
+        context.log.warning(
+            "%d candidates are undecided and will be judged when the round is materialized again: %s",
+            *(undecided.height, undecided["reason"][0]),
+        )
     context.add_output_metadata(
         {
-            "accepted": int(frame["accepted"].sum()),
-            "rejected": int((~frame["accepted"]).sum()),
+            "accepted": frame.filter(pl.col("accepted")).height,
+            "rejected": frame.filter(~pl.col("accepted")).height,
+            "undecided": undecided.height,
+            "trivial": frame.filter(pl.col("accepted"), pl.col("expected_pass") == 1).height,
+            "refused_by": dict(Counter(frame.filter(~pl.col("accepted"))["gate"].to_list())),
             "preview": preview(frame, ["accepted", "operator", "description", "gate", "reason"]),
-            "chart": bar_chart("Candidates by operator", by_operator),
+            "chart": bar_chart("Candidates by operator", _ends(frame, "operator")),
+            "gates": bar_chart("Candidates by the gate that decided", _ends(frame, "gate")),
         }
     )
     return frame
 
 
-def without_secrets(candidates: list[Candidate], redactor: Redactor) -> list[Candidate]:
-    """What a model said may repeat what it was called with."""
-    return [
-        replace(candidate, task=redactor.json(candidate.task), reason=redactor.text(candidate.reason))
-        for candidate in candidates
-    ]
+async def judged(
+    asked: list[Proposal], services: Services, values: Settings, database: Database, round: str
+) -> list[Judgement]:
+    """Candidates for these proposals, each judged; what was accepted is in the pool when this returns."""
+    from adp_assets.mutation.gates.novel import NoveltyGate
+    from adp_assets.mutation.novelty.known import index_of_pool
+
+    tools = services.toolbox.names()
+    available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
+    table = CandidateTable(database, "review" if values.review_required else "pending")
+    proposed = await propose(
+        asked,
+        services.model_for(Account(round=round, stage="mutation")),
+        services,
+        available,
+        at_once=values.synthesis_in_flight,
+        avoid=table.rejected_before(round),
+    )
+    outages = Outages(episode_retry(values))
+    at_once = values.max_concurrent_tasks
+    redactor = secret_redactor(values)
+    policy = PolicyGate(values.forbidden_domains, redactor, allow_private=values.web_allow_private)
+    sanity = SanityGate(services, round=round, at_once=at_once, outages=outages)
+    trial = TrialGate(
+        services,
+        Trials(database),
+        round=round,
+        samples=values.trial_samples,
+        at_once=at_once,
+        outages=outages,
+    )
+    index = await asyncio.to_thread(index_of_pool, database)
+    async with trial:
+        judging = Judging(
+            table,
+            round,
+            cheap=[SchemaGate(), ToolsGate(available), policy],
+            novelty=NoveltyGate(index),
+            costly=[sanity, trial],
+            redactor=redactor,
+        )
+        return await judging.judge(proposed)
 
 
-def accept(database: Database, round: str, proposed: list[Candidate], tools: list[str]) -> dict[str, Verdict]:
-    """Judge the candidates and put the accepted ones into the pool, in one transaction.
-
-    `tools` are the names that tasks may be given, of whatever type they are.
-    Candidates that an earlier materialization of the round judged keep their verdict.
-    """
-    pool = TaskPool(database)
-    with database.begin() as connection:
-        verdicts = _known_verdicts(connection, round)
-        new = [candidate for candidate in proposed if candidate.task_id not in verdicts]
-        kinds = {candidate.proposal.parent.task_type for candidate in new}
-        gates = Gates(dict.fromkeys(kinds, tools), {kind: pool.descriptions(kind) for kind in kinds})
-        accepted: list[TaskSpec] = []
-        for candidate in new:
-            if candidate.task is None:
-                verdicts[candidate.task_id] = Verdict(False, "schema", candidate.reason)
-                continue
-            verdict = verdicts[candidate.task_id] = gates.judge(candidate.task)
-            if verdict.accepted:
-                accepted.append(candidate.task)
-        pool.add(connection, accepted)
-        upsert(connection, candidates_table, [_record(round, c, verdicts[c.task_id]) for c in new])
-    return verdicts
-
-
-def _known_verdicts(connection: Connection, round: str) -> dict[str, Verdict]:
-    table = candidates_table.c
-    query = candidates_table.select().where(table.round == round)
-    return {row.task_id: Verdict(row.accepted, row.gate, row.reason) for row in connection.execute(query)}
-
-
-def _record(round: str, candidate: Candidate, verdict: Verdict) -> dict[str, Any]:
+def _ends(frame: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
+    """How many candidates of each value of a column were accepted, rejected and left undecided."""
+    words = {True: "accepted", False: "rejected", None: "undecided"}
     return {
-        "round": round,
-        "task_id": candidate.task_id,
-        "parent_id": candidate.proposal.parent.task_id,
-        "operator": candidate.proposal.operator.name,
-        "accepted": verdict.accepted,
-        "gate": verdict.gate,
-        "reason": verdict.reason,
-        "spec": msgspec.to_builtins(candidate.task),
-        "created_at": time.time(),
+        str(name): dict(Counter(words[end] for end in part["accepted"]))
+        for (name,), part in frame.group_by(column, maintain_order=True)
     }
 
 
-def _row(candidate: Candidate, verdict: Verdict) -> dict[str, Any]:
+def _row(judgement: Judgement) -> dict[str, Any]:
+    candidate = judgement.candidate
     parent, task = candidate.proposal.parent, candidate.task
     return {
         "task_id": candidate.task_id,
-        "accepted": verdict.accepted,
-        "gate": verdict.gate,
-        "reason": verdict.reason,
+        "accepted": None if judgement.undecided else judgement.accepted,
+        "gate": judgement.gate,
+        "reason": judgement.reason,
         "operator": candidate.proposal.operator.name,
         "parent_id": parent.task_id,
         "root_id": parent.lineage.root_id,
         "generation": parent.lineage.generation + 1,
         "task_type": parent.task_type,
         "description": task.description if task else None,
+        "novelty": judgement.known.novelty,
+        "expected_pass": judgement.known.expected_pass,
         "spec": msgspec.json.encode(task).decode() if task else None,
     }

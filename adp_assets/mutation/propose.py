@@ -1,186 +1,100 @@
-"""From an essence and an operator to a complete candidate task: the idea first, then its orchestration."""
+"""From essences to candidates: which operator is tried on which essence, and the tasks that come of it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Annotated, Any
-from urllib.parse import urlsplit
-
-import msgspec
-from msgspec import Meta, Struct
+from collections.abc import Mapping, Sequence
 
 from adp_assets.llm import ask_all
-from adp_assets.mutation.operators import Operator
-from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
+from adp_assets.mutation.candidate import Candidate, Proposal
+from adp_assets.mutation.drafts import PROMPT_VERSION
+from adp_assets.mutation.operators.base import Operator, Workshop
+from adp_assets.mutation.orchestrate import orchestrate
+from adp_assets.mutation.refused import Refused
+from runtimes.contracts import Essence, TaskSpec
 from runtimes.llm.base import ChatModel
-from runtimes.llm.structured import NotAnswered, ask
+from runtimes.llm.structured import NotAnswered
+from runtimes.services import Services
 
-PROMPT_VERSION = "1"
-MOST_OF_PARENT = 3
-"""A new task may have this many times its parent's steps and time."""
-
-IDEA = (
-    "You invent new tasks for AI agents from the essence of a solved one. Write the new task's description "
-    "in the parent's language, complete in itself, with every value it needs, unlike those to avoid."
-)
-DRAFT = (
-    "You complete the description of a task for AI agents: which of the available tools it needs, its "
-    "constraints, fair limits, and a verifier that decides from results or from the state of the world. "
-    "Verifier kinds: python_tests {cases: [{call, expected}]}, numeric {expected, tolerance}, exact "
-    "{expected}, page_state {url, script, expected or compare}."
-)
-
-
-class MutatedIdea(Struct, frozen=True):
-    """A new task in words."""
-
-    description: Annotated[str, Meta(min_length=1)]
-    change: str = ""
-
-
-class TaskDraft(Struct, frozen=True, kw_only=True):
-    """What turns a description into a task."""
-
-    expected_tools: list[str]
-    verifier: Verifier
-    constraints: dict[str, Any] = {}
-    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 10
-    timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """One question to the mutator: this operator on this essence of that task."""
-
-    essence: Essence
-    parent: TaskSpec
-    operator: Operator
-    variant: int
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What came of a proposal: a task, or the reason there is none."""
-
-    proposal: Proposal
-    task_id: str
-    task: TaskSpec | None
-    reason: str = ""
+__all__ = ["PROMPT_VERSION", "proposals", "propose"]
 
 
 def proposals(
     essences: list[Essence], tasks: dict[str, TaskSpec], operators: list[Operator], an_essence: int
 ) -> list[Proposal]:
-    """`an_essence` proposals for each, the fitting operators in turn from where the essence's id says."""
+    """`an_essence` proposals for each, the fitting operators in turn from where the essence's id says.
+
+    An operator that takes two tasks is left out where no partner is to be had.
+    """
     asked = []
     for essence in essences:
-        fitting = [operator for operator in operators if essence.complexity_level not in operator.not_for]
-        start = int(hashlib.sha256(essence.essence_id.encode()).hexdigest()[:8], 16)
+        parent = tasks[essence.task_id]
+        start = _number(essence.essence_id)
+        fitting = [
+            (operator, partner)
+            for operator in operators
+            if _fits(operator, essence, parent)
+            for partner in [_partner(operator, essence, essences, tasks)]
+            if partner or not operator.takes_partner
+        ]
         for variant in range(an_essence if fitting else 0):
-            operator = fitting[(start + variant) % len(fitting)]
-            asked.append(Proposal(essence, tasks[essence.task_id], operator, variant))
+            operator, partner = fitting[(start + variant) % len(fitting)]
+            asked.append(Proposal(essence, parent, operator, variant, partner))
     return asked
 
 
 async def propose(
-    asked: list[Proposal], model: ChatModel, available_tools: dict[str, list[str]], *, at_once: int
+    asked: list[Proposal],
+    model: ChatModel,
+    services: Services,
+    available_tools: dict[str, list[str]],
+    *,
+    at_once: int,
+    avoid: Mapping[str, Sequence[str]] = {},
 ) -> list[Candidate]:
-    """One candidate a proposal, in their order. `available_tools` are by task type."""
+    """One candidate a proposal, in their order, with a task or with the reason why there is none.
+
+    `available_tools` are by task type; `avoid` are, by root id, descriptions that were rejected before.
+    Solutions run in the sandboxes of `services`.
+    """
+    workshop = Workshop(model, services, available_tools, avoid)
 
     async def one(proposal: Proposal) -> Candidate:
-        idea = await ask(model, MutatedIdea, IDEA, _idea_facts(proposal))
-        tools = available_tools[proposal.parent.task_type]
-        draft = await ask(model, TaskDraft, DRAFT, _draft_facts(proposal, idea, tools))
-        task = orchestrate(proposal, idea, draft)
-        return Candidate(proposal, task.task_id, task)
+        try:
+            sketch = await proposal.operator.make(proposal, workshop)
+            return await orchestrate(proposal, sketch, services)
+        except Refused as refusal:
+            return Candidate(proposal, None, reason=str(refusal))
 
     answers = await ask_all(asked, one, at_once=at_once)
     return [
-        Candidate(proposal, candidate_id(proposal), None, str(answer))
-        if isinstance(answer, NotAnswered)
-        else answer
+        Candidate(proposal, None, reason=str(answer)) if isinstance(answer, NotAnswered) else answer
         for proposal, answer in zip(asked, answers, strict=True)
     ]
 
 
-def orchestrate(proposal: Proposal, idea: MutatedIdea, draft: TaskDraft) -> TaskSpec:
-    """The complete task, with its lineage.
-
-    What a task may reach, and how long it may take, is measured by its parent, never by the model's word:
-    that may come from a page that some agent read.
-    """
-    parent = proposal.parent
-    return TaskSpec(
-        task_id=candidate_id(proposal),
-        task_type=parent.task_type,
-        description=idea.description,
-        expected_tools=draft.expected_tools,
-        constraints=_within_reach(draft.constraints, parent.constraints),
-        max_steps=min(draft.max_steps, MOST_OF_PARENT * parent.max_steps),
-        timeout=min(draft.timeout, MOST_OF_PARENT * parent.timeout),
-        priority=parent.priority,
-        verifier=draft.verifier,
-        lineage=Lineage(
-            root_id=parent.lineage.root_id,
-            parents=(parent.task_id,),
-            operator=proposal.operator.name,
-            generation=parent.lineage.generation + 1,
-            source=parent.lineage.source,
-        ),
-        metadata={
-            "essence_id": proposal.essence.essence_id,
-            "operator_version": proposal.operator.version,
-            "change": idea.change,
-        },
-    )
+def _fits(operator: Operator, essence: Essence, parent: TaskSpec) -> bool:
+    return (essence.kind == "success" or operator.for_failures) and operator.fits(essence, parent)
 
 
-def candidate_id(proposal: Proposal) -> str:
-    """An id that says what the task is and where it comes from, and is the same when asked again."""
-    key = f"{proposal.essence.essence_id}\0{proposal.operator.name}\0{proposal.variant}"
-    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
-    return f"{proposal.parent.task_type}-{proposal.operator.name}-{digest}"
+def _partner(
+    operator: Operator, essence: Essence, essences: list[Essence], tasks: dict[str, TaskSpec]
+) -> TaskSpec | None:
+    """Another task of the same type that fits too: of another root where there is one."""
+    if not operator.takes_partner:
+        return None
+    others = [
+        other
+        for other in essences
+        if other.task_type == essence.task_type
+        and other.task_id != essence.task_id
+        and _fits(operator, other, tasks[other.task_id])
+    ]
+    strangers = [other for other in others if other.root_id != essence.root_id] or others
+    # The nearest by a number of the pair: whoever else is there, most pairs stay as they were.
+    chosen = min(strangers, key=lambda other: _number(essence.essence_id + other.essence_id), default=None)
+    return tasks[chosen.task_id] if chosen else None
 
 
-def _within_reach(drafted: dict[str, Any], parents: dict[str, Any]) -> dict[str, Any]:
-    """The drafted constraints, but with the parent's hosts and limits."""
-    granted = ("allowed_domains", "limits")
-    kept = {name: value for name, value in drafted.items() if name not in ("start_url", *granted)}
-    kept |= {name: parents[name] for name in granted if name in parents}
-    if "start_url" in parents:
-        url = drafted.get("start_url")
-        same_host = isinstance(url, str) and urlsplit(url).netloc == urlsplit(parents["start_url"]).netloc
-        kept["start_url"] = url if same_host else parents["start_url"]
-    return kept
-
-
-def _idea_facts(proposal: Proposal) -> dict[str, Any]:
-    return {
-        "operator": proposal.operator.name,
-        "instruction": proposal.operator.instruction,
-        "essence": msgspec.to_builtins(proposal.essence),
-        "parent": _in_words(proposal.parent),
-        "avoid": [proposal.parent.description],
-        "variant": proposal.variant,
-    }
-
-
-def _draft_facts(proposal: Proposal, idea: MutatedIdea, tools: list[str]) -> dict[str, Any]:
-    parent = proposal.parent
-    return {
-        "task_type": parent.task_type,
-        "description": idea.description,
-        "available_tools": tools,
-        "parent": _in_words(parent)
-        | {
-            "expected_tools": parent.expected_tools,
-            "verifier": msgspec.to_builtins(parent.verifier),
-            "max_steps": parent.max_steps,
-            "timeout": parent.timeout,
-        },
-    }
-
-
-def _in_words(task: TaskSpec) -> dict[str, Any]:
-    return {"task_type": task.task_type, "description": task.description, "constraints": task.constraints}
+def _number(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)

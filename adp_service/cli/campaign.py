@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adp_assets.rounds import Round, may_follow
+from adp_assets.selection.drying import proposals_of
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.progress import round_progress
 from adp_service.driver import Ran, Unfinished, new_round_name, newest_round, run_round, unfinished
@@ -165,10 +166,13 @@ class Campaign:
         return may_follow(
             last,
             pending=self.platform.pool.pending(self.order.files, self.order.types),
+            in_review=self.platform.pool.in_review(self.order.files, self.order.types),
             spent_usd=spent.cost_usd,
             max_spend_usd=self.platform.settings.max_round_cost_usd,
             tokens=spent.tokens,
             max_tokens=self.platform.settings.round_token_limit,
+            proposals=proposals_of(self.platform.database, last.name),
+            min_novelty=self.platform.settings.min_novelty,
         )
 
     def _one(self, name: str, config: dict[str, Any]) -> Ran:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -12,7 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from adp_resources.dead_letters import DeadLetter, State
-from adp_service.cli.output import console, fields, note
+from adp_service.cli.output import console, fields, note, shown_time, this_person
 from adp_service.driver import refresh_dead_letters
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
@@ -61,7 +58,9 @@ def show(name: Annotated[str, typer.Argument(help="ROUND/TASK/SAMPLE, or a task'
         console.rule(f"[bold]{escape(letter.name)}")
         rows = {"type": letter.task_type, "state": _state(letter)}
         for number, each in enumerate(letter.history, 1):
-            rows[f"try {number}"] = f"{_time(each.at)}, {each.where}\n{each.error_type}: {each.error_message}"
+            rows[f"try {number}"] = (
+                f"{shown_time(each.at)}, {each.where}\n{each.error_type}: {each.error_message}"
+            )
         fields(rows)
 
 
@@ -79,7 +78,7 @@ def retry(names: Names = None, every: All = False) -> None:
             note(f"{letter.name} is left as it is: its round has all {state.target} that it was to have.")
         else:
             chosen.append(letter)
-    count = platform.dead_letters.put_back([letter.key for letter in chosen], _person())
+    count = platform.dead_letters.put_back([letter.key for letter in chosen], this_person())
     refresh_dead_letters(platform)
     console.print(f"{count} put back: `adp run` tries them again.")
 
@@ -93,7 +92,7 @@ def discard(
     """Give them up for good: kept on record, never run again in their round."""
     platform = Platform({})
     chosen = _chosen(platform, names, ("dead", "retry"), every)
-    count = platform.dead_letters.discard([letter.key for letter in chosen], _person(), why)
+    count = platform.dead_letters.discard([letter.key for letter in chosen], this_person(), why)
     refresh_dead_letters(platform)
     console.print(f"{count} discarded.")
 
@@ -127,19 +126,7 @@ def _names(letter: DeadLetter) -> set[str]:
 def _state(letter: DeadLetter) -> str:
     """What was decided, by whom, when and why."""
     if letter.state == "dead" or letter.decided_at is None:
-        return f"waits for a decision since {_time(letter.died_at)}"
+        return f"waits for a decision since {shown_time(letter.died_at)}"
     what = "put back" if letter.state == "retry" else "discarded"
     why = f": {letter.reason}" if letter.reason else ""
-    return f"{what} by {letter.decided_by}, {_time(letter.decided_at)}{why}"
-
-
-def _person() -> str:
-    """Who decides; a container may know its user by number only."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
-def _time(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch).isoformat(" ", "seconds")
+    return f"{what} by {letter.decided_by}, {shown_time(letter.decided_at)}{why}"

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from functools import partial
 
-import typer
+from adp_assets.intake.importers.gsm8k import word_problem
+from adp_assets.intake.importers.rows import read_rows, tasks_of
+from adp_assets.intake.importers.seeds import Origin
+from adp_service.cli.imports import Licence, Limit, Output, Source, check_output, write_tasks
 
-from adp_assets.intake.importers.gsm8k import read_gsm8k
-from adp_service.cli.imports import Output, write_tasks
 
-
-def import_gsm8k(
-    file: Annotated[Path, typer.Argument(help="The JSONL file to read.")],
-    output: Output = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-l", min=1, help="Only so many, the first.")
-    ] = None,
-) -> None:
+def import_gsm8k(file: Source, output: Output = None, limit: Limit = None, licence: Licence = None) -> None:
     """GSM8K's word problems: `adp import gsm8k test.jsonl -l 50 -o tasks.jsonl`."""
-    write_tasks(read_gsm8k(file, limit), output)
+    check_output(file, output)
+    make = partial(word_problem, Origin.of("gsm8k", file.name, licence))
+    write_tasks(tasks_of(read_rows(file, limit), make), file.name, output)

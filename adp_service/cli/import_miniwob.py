@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adp_service.cli.imports import Output, write_tasks
+from adp_service.cli.imports import Output, task_file
 from adp_service.cli.output import note
-from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.miniwob.site import MiniwobSite
@@ -34,7 +34,7 @@ def import_miniwob(
         raise ConfigurationError("--tasks names no task.", f"Such as: {', '.join(TASKS[:3])}.")
     numbers = seed_range(seeds)
     check_names(names)
-    write_tasks(asyncio.run(_read(names, numbers)), output)
+    asyncio.run(_write(names, numbers, output))
     note(
         "The built-in teacher does not know these tasks: set a model in .env (see .env.example) or name one "
         "with --model."
@@ -55,6 +55,8 @@ def seed_range(text: str) -> range:
     )
 
 
-async def _read(names: list[str], seeds: range) -> list[TaskSpec]:
+async def _write(names: list[str], seeds: range, output: Path | None) -> None:
     async with BrowserPool(sites=[MiniwobSite()]) as pool:
-        return [task async for task in read_tasks(pool, names, seeds)]
+        with task_file("MiniWoB++", output) as file:
+            async for task in read_tasks(pool, names, seeds):
+                file.add(task)

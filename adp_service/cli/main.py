@@ -12,13 +12,18 @@ import typer
 
 from adp_resources.settings import secret_redactor
 from adp_service.cli import (
+    candidates,
     dlq,
     doctor,
     export,
     import_gsm8k,
+    import_humaneval,
     import_miniwob,
+    import_reasoning_gym,
+    import_table,
     regrade,
     replay,
+    review,
     run,
     show,
     status,
@@ -42,6 +47,9 @@ sources = typer.Typer(
     no_args_is_help=True, help="Turn a data set or benchmark into a task file with verifiers."
 )
 sources.command("gsm8k")(import_gsm8k.import_gsm8k)
+sources.command("humaneval")(import_humaneval.import_humaneval)
+sources.command("table")(import_table.import_table)
+sources.command("reasoning-gym")(import_reasoning_gym.import_reasoning_gym)
 sources.command("miniwob")(import_miniwob.import_miniwob)
 toolbox = typer.Typer(
     no_args_is_help=True, help="The tools that tasks may name: native ones, skills, MCP servers."
@@ -58,6 +66,8 @@ app.command("replay")(replay.replay)
 app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.command("candidates")(candidates.candidates)
+app.add_typer(review.review, name="review")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")
 app.add_typer(toolbox, name="tools")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +33,19 @@ def shown_path(path: Path) -> str:
     """A path as a person would type it from here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def this_person() -> str:
+    """Who gives the command; a container may know its user by number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def shown_time(epoch: float) -> str:
+    """A moment, given in seconds, as local time."""
+    return datetime.fromtimestamp(epoch).isoformat(" ", "seconds")
 
 
 def fields(rows: dict[str, str]) -> None:

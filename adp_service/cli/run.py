@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from adp_assets.intake.assets import read_task_files
+from adp_assets.intake.pool import nothing_waits
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.campaign import Campaign, Order
@@ -168,7 +169,7 @@ def _default_file(platform: Platform) -> list[Path]:
     path = platform.settings.path(platform.settings.task_file)
     if path.exists():
         return [path]
-    if platform.pool.pending() or unfinished(platform, set()):
+    if platform.pool.pending() or platform.pool.in_review() or unfinished(platform, set()):
         return []
     raise ConfigurationError(
         f"There is no task file {path} (TASK_FILE), and no task waits in the pool.",
@@ -210,6 +211,9 @@ def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> N
             f"Nothing to do: no task of type {' or '.join(types)} waits, but {waiting} of other types do. "
             "Run them without --type; `adp status` shows the rounds."
         )
+        return
+    if in_review := platform.pool.in_review(sources, types):
+        console.print(f"Nothing to do: {nothing_waits(in_review)}.")
         return
     where = "these files, and those made from them," if files else "the pool"
     console.print(

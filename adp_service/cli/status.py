@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import dagster as dg
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from adp_assets.diversity.shown import in_words
+from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
@@ -26,6 +29,10 @@ def status(
     round: Annotated[
         str | None, typer.Argument(help="One round: its pass@k, and its tasks with the hardest first.")
     ] = None,
+    diversity: Annotated[
+        bool,
+        typer.Option("--diversity", help="How varied the tasks of each round are, in place of its outcomes."),
+    ] = False,
 ) -> None:
     """List every round with its outcomes and its state, and the tasks that wait in the pool.
 
@@ -34,6 +41,9 @@ def status(
     platform = Platform({})
     if round is not None:
         _one_round(platform, round)
+        return
+    if diversity:
+        _diversity(platform)
         return
     done = completed(platform)
     planned = platform.rounds.all()
@@ -57,8 +67,36 @@ def status(
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
     console.print(f"Waiting in the pool: {sum(waiting.values())} tasks{f' ({kinds})' if kinds else ''}")
+    if in_review := platform.pool.in_review():
+        console.print(f"Waiting for a person: {in_review} tasks, see `adp review list`")
     if dead := sum(platform.dead_letters.in_rounds("dead").values()):
         console.print(f"Dead letters: {dead}, see `adp dlq list`")
+
+
+def _diversity(platform: Platform) -> None:
+    measured = Diversity(platform.database).all()
+    columns = ["tasks", "3-grams", "domains", "tools", "copies", "to seeds", "roots", "largest", "depth"]
+    table = Table(
+        Column("round", no_wrap=True, min_width=10),
+        *columns,
+        box=None,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for name, each in measured.items():
+        seeds = "" if each.from_seeds is None else f"{each.from_seeds:.2f}"
+        lineage = each.lineage
+        table.add_row(
+            *(name, str(each.tasks), f"{each.distinct[2]:.2f}"),
+            *(f"{each.domains.bits:.2f}", f"{each.tools.bits:.2f}", f"{each.near_duplicates:.1%}", seeds),
+            *(str(lineage.roots), f"{lineage.largest_root:.0%}", str(lineage.depth)),
+        )
+    console.print(table if table.row_count else "No round was measured yet: adp run FILE")
+    if measured:
+        console.print(
+            "3-grams: the distinct share of all. Domains and tools: entropy in bits. Copies: near copies of "
+            "another task of the round. Largest: the share of the largest root seed."
+        )
 
 
 def _cells(platform: Platform, planned: Round, acceptance: Acceptance | None) -> dict[str, str]:
@@ -94,6 +132,10 @@ def _one_round(platform: Platform, name: str) -> None:
     }
     if acceptance := platform.journal.acceptance(name):
         rows["accepted"] = accepted_in_words(acceptance)
+    if selection := platform.rounds.selection(name):
+        rows["chosen"] = _chosen(selection)
+    if measures := Diversity(platform.database).get(name):
+        rows["diversity"] = in_words(measures)
     if reason := platform.journal.why_stopped(name):
         rows["stopped"] = reason
     fields(rows)
@@ -106,6 +148,15 @@ def _one_round(platform: Platform, name: str) -> None:
     console.print(table)
     if len(records) > MAX_TASKS:
         console.print(f"... and {len(records) - MAX_TASKS} more")
+
+
+def _chosen(selection: Mapping[str, Any]) -> str:
+    rules = ", ".join(f"{count} by {rule}" for rule, count in selection["rules"].items())
+    if set(selection["rules"]) <= {"people"}:
+        return rules
+    expected = selection["expected_pass"]
+    known = "" if expected is None else f"; expected to be solved {expected:.2f} of the time"
+    return f"{rules}{known}\naim {selection['aim']:.2f}: {selection['why']}"
 
 
 def _state(instance: dg.DagsterInstance, planned: Round, done: set[str]) -> str:

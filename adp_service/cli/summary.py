@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 from rich.panel import Panel
 
+from adp_assets.diversity.shown import in_words
+from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_resources.acceptance import Acceptance
 from adp_resources.journal import End
@@ -52,6 +54,7 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
             **_dead(platform.dead_letters.in_rounds("dead"), rounds),
             "essences": str(_rows(assets / "essences", rounds)),
             "new tasks": _new_tasks(assets / "mutated_tasks", rounds),
+            **_diversity(platform, rounds),
             "dataset rows": str(_rows(assets / "training_dataset", rounds)),
             **_spent(platform.usage.by_stage(rounds), chat),
             "model": f"{chat.model} ({chat.provider})",
@@ -62,6 +65,12 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
     )
     if chat.provider == BUILTIN:
         console.print(Panel(TEACHER, border_style="yellow", title="built-in teacher"), soft_wrap=False)
+
+
+def _diversity(platform: Platform, rounds: list[str]) -> dict[str, str]:
+    """How varied the last of the rounds is."""
+    measures = Diversity(platform.database).get(rounds[-1])
+    return {"diversity": in_words(measures)} if measures else {}
 
 
 def _accepted(acceptance: Acceptance | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "TaskDraft": {
         "expected_tools": ["python_executor"],
         "verifier": {"kind": "numeric", "spec": {"expected": 6}},
+        "solution": "print(2 * 3)",
         "max_steps": 7,
     },
 }

@@ -122,7 +122,7 @@ def test_every_asset_has_blocking_checks_of_schema_ids_and_lineage() -> None:
     names: dict[str, set[str]] = {}
     for check in all_checks(["code", "web"]):
         for spec in check.check_specs:
-            assert spec.blocking
+            assert spec.blocking or spec.name == "diversity"
             names.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
     assert names.keys() == {
         *("seed_tasks", "code_trajectories", "web_trajectories", "essences", "mutated_tasks"),

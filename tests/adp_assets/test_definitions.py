@@ -182,6 +182,9 @@ def test_a_model_that_gives_no_essence_leaves_the_reason_and_no_gap_in_the_round
     (event,) = first_run.asset_materializations_for_node("essences")
     assert event.metadata["eligible"].value == len(LINES)
     assert event.metadata["skipped"].value == len(LINES)
+    reasons = event.metadata["skipped_why"].value
+    assert isinstance(reasons, dict)
+    assert reasons.keys() == {line["task_id"] for line in LINES}
     assert frame(project, "essences").is_empty()
     assert frame(project, "mutated_tasks").is_empty()
 

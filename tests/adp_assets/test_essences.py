@@ -7,39 +7,13 @@ from typing import Any
 
 import pytest
 
-from adp_assets.distillation.essences import SHOWN_OBSERVATION, distil, eligible, facts_of
+from adp_assets.distillation.essences import FIRST_STEPS, LAST_STEPS, SHOWN_OBSERVATION, distil, facts_of
 from runtimes.contracts import Essence
 from runtimes.errors import ModelUnavailable
 from tests.adp_assets.scripted import GOOD, Oracle
 from tests.adp_assets.tasks import solved, step, task
 
 ESSENCE = json.dumps(GOOD["EssenceDraft"])
-
-
-def test_only_verified_successes_are_eligible() -> None:
-    others = [
-        solved(outcome, outcome=outcome, success=success)
-        for outcome, success in [
-            ("unsolved", False),
-            ("unverified", True),
-            ("infrastructure_error", False),
-            ("cancelled", False),
-        ]
-    ]
-    assert [t.task_id for t in eligible([*others, solved("good")])] == ["good"]
-
-
-def test_a_task_gives_its_shortest_success_and_of_equally_short_ones_the_first_sample() -> None:
-    steps = [step(n, "python_executor", "{}", "ok") for n in range(3)]
-    found = eligible(
-        [
-            solved("b", sample=2, steps=steps[:1]),
-            solved("b", sample=1, steps=steps[:1]),
-            solved("b", sample=0, steps=steps),
-            solved("a", sample=1),
-        ]
-    )
-    assert [(t.task_id, t.sample) for t in found] == [("a", 1), ("b", 1)]
 
 
 async def test_an_essence_says_where_it_comes_from_and_is_the_same_at_every_run() -> None:
@@ -64,6 +38,45 @@ def test_the_model_is_shown_neither_the_verifier_nor_long_observations() -> None
     facts = facts_of(trajectory, task("a"))
     assert "verifier" not in json.dumps(facts)
     assert len(facts["steps"][0]["observation"]) == SHOWN_OBSERVATION
+
+
+def test_of_a_long_trajectory_the_model_is_shown_the_beginning_and_the_end() -> None:
+    steps = [step(n, "python_executor", "{}", "ok") for n in range(1, 101)]
+    facts = facts_of(solved("a", steps=steps), task("a"))
+    shown = [each["step_id"] for each in facts["steps"]]
+    assert shown == [*range(1, FIRST_STEPS + 1), *range(101 - LAST_STEPS, 101)]
+    assert facts["steps_left_out"] == 100 - FIRST_STEPS - LAST_STEPS
+
+
+async def test_an_essence_names_its_evidence_its_verifier_and_the_skills_used() -> None:
+    distilled = await distil([solved("a")], {"a": task("a")}, Oracle(), at_once=1)
+    (essence,) = distilled.essences
+    assert (essence.evidence, essence.verifier, essence.skills) == (
+        ["1", "2"],
+        "numeric",
+        ["python_executor"],
+    )
+
+
+async def test_evidence_that_the_model_makes_up_is_left_out() -> None:
+    reply = json.dumps({**GOOD["EssenceDraft"], "evidence": [1, "nine", 77]})
+    distilled = await distil(
+        [solved("a")], {"a": task("a")}, Oracle(EssenceDraft=lambda facts: reply), at_once=1
+    )
+    assert distilled.essences[0].evidence == ["1"]
+
+
+async def test_an_instructive_failure_is_asked_about_as_one_and_marked() -> None:
+    failed = solved(
+        "a", outcome="unsolved", success=False, reward=0.0, final_result="41", error_message="wrong"
+    )
+    oracle = Oracle()
+    distilled = await distil([failed], {"a": task("a")}, oracle, at_once=1)
+    assert distilled.essences[0].kind == "failure"
+    ((_, messages),) = oracle.asked
+    assert "why an AI agent failed" in messages[0]["content"]
+    facts = json.loads(messages[1]["content"])
+    assert (facts["answer"], facts["error"]) == ("41", "wrong")
 
 
 async def test_a_reply_that_is_no_essence_skips_its_trajectory_with_the_reason_and_no_other() -> None:

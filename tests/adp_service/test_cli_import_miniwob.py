@@ -37,6 +37,9 @@ def test_a_file_of_tasks_is_written_and_writing_it_again_changes_nothing(tmp_pat
         assert task.task_type == "web"
         assert task.verifier is not None
         check_verifier(task.verifier)
+        assert (task.lineage.root_id, task.lineage.source) == (task.task_id, "miniwob")
+        assert task.metadata.items() >= {"dataset": "miniwob", "licence": "MIT", "source": "miniwob"}.items()
+        assert task.task_id.endswith(f"-{task.metadata['source_row']}")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_importing_writes_one_task_a_problem(done: Campaign) -> None:
     assert done.imported.code == 0
-    assert f"{done.count} tasks written" in done.imported.said
+    assert f"{done.count} tasks of {done.count} rows, 0 rejected" in done.imported.said
     tasks = [json.loads(text) for text in (done.folder / "tasks.jsonl").read_text().splitlines()]
     assert [task["description"] for task in tasks] == list(done.plan)[: done.count]
     assert {task["verifier"]["kind"] for task in tasks} == {"numeric"}

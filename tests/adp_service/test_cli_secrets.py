@@ -67,6 +67,7 @@ def gossip(request: dict[str, object], key: str) -> tuple[int, bytes]:
             "description": f"Say {key}",
             "expected_tools": [],
             "verifier": {"kind": "exact", "spec": {"expected": key}},
+            "solution": f"print({key!r})",
         }
         message = assistant(json.dumps({**essence, **task}))
     elif said == 0:

@@ -10,7 +10,7 @@ import pytest
 from adp_service.cli.summary import print_summary
 from adp_service.platform import Platform
 from runtimes.builtin import ReasoningRuntime
-from runtimes.contracts import TaskSpec, Trajectory, Verifier
+from runtimes.contracts import Message, TaskSpec, Trajectory, Verifier
 from runtimes.errors import ModelUnavailable
 from runtimes.perform import perform
 from runtimes.services import Services
@@ -35,6 +35,11 @@ async def ended(name: str, turn: Turn, verifier: Verifier | None = ANSWER, timeo
     return await perform(task, ReasoningRuntime(services), services, sample=0, round="r")
 
 
+async def slowly() -> Message:
+    await asyncio.sleep(1.1)
+    return finishes("42")
+
+
 def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -44,7 +49,7 @@ def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
             await ended("wrong", finishes("41")),
             await ended("wrong-too", finishes("43")),
             await ended("endless", says(None, call("no_such_tool"))),
-            await ended("slow", asyncio.Event().wait, timeout=1),
+            await ended("slow", slowly, timeout=1),
             await ended("silent", says("")),
             await ended("cut-off", ModelUnavailable("No server.")),
             await ended("open", finishes("42"), verifier=None),

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from adp_assets.intake.assets import read_task_files
+from adp_assets.selection.drying import ENOUGH
 from adp_service.cli.campaign import Campaign, Order
 from adp_service.driver import run_round
 from runtimes.contracts import Trajectory
+from tests.adp_assets.selection.proposed import propose, verdicts
 from tests.e2e.conftest import MakeProject
 from tests.e2e.held_model import HeldModel
 from tests.e2e.project import Project
@@ -111,6 +113,24 @@ def test_an_order_that_ran_out_of_tasks_is_gone_on_with_when_there_are_more(
     assert notes == ["Going on after round-0001: 2 are accepted so far."]
     assert [ran.round for ran in campaign.ran] == ["round-0002"]
     assert accepted(project, "round-0001", "round-0002") == ["good-0", "good-0", "good-1"]
+
+
+def test_a_command_plans_no_round_after_one_whose_proposals_were_hardly_ever_new(
+    make_project: MakeProject,
+) -> None:
+    project = make_project(ROUND_SIZE=2)
+    file = project.write_tasks("tasks.jsonl", TASKS[:4])
+    campaign, _ = carry_out(project, file, accept=99, max_tasks=2)
+    (ran,) = campaign.ran
+    for _ in range(ENOUGH):
+        propose(
+            project.platform.database, ran.round, "novelty", False, verdicts("novelty", refused_by="novelty")
+        )
+
+    campaign, said = carry_out(project, file, accept=99)
+
+    assert campaign.ran == []
+    assert said[-1].startswith(f"No round follows {ran.round}: synthesis has dried up: ")
 
 
 def test_an_order_tries_no_more_tasks_than_it_may(make_project: MakeProject) -> None:

@@ -11,9 +11,11 @@ import dagster as dg
 import pytest
 
 from adp_assets.automation import inbox_states
+from adp_assets.selection.drying import ENOUGH
 from adp_resources.resources import resources
 from adp_service.driver import run_round
 from adp_service.platform import Platform
+from tests.adp_assets.selection.proposed import propose, verdicts
 from tests.e2e.conftest import MakeProject
 from tests.e2e.project import Project
 
@@ -93,6 +95,19 @@ def test_no_round_follows_while_its_run_goes_on(job: str, automation: Automation
 
     automation.platform.instance.report_run_canceled(going_on)
     assert [request.partition_key for request in automation.tick("next_round")[0]] == ["round-0001"]
+
+
+def test_no_round_follows_one_whose_proposals_were_hardly_ever_new(automation: Automation) -> None:
+    automation.run("first", driver="person")
+    for _ in range(ENOUGH):
+        propose(
+            automation.platform.database, "first", "novelty", False, verdicts("novelty", refused_by="novelty")
+        )
+
+    requests, reason = automation.tick("next_round")
+
+    assert requests == []
+    assert reason.startswith("first: synthesis has dried up: ")
 
 
 def test_rounds_of_the_command_are_not_followed(automation: Automation) -> None:

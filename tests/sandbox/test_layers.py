@@ -163,6 +163,15 @@ def test_a_wheel_of_another_hash_is_refused(wheels: Path, layers: Path) -> None:
     assert build_layer(f"greet==1.0 \\\n  --hash=sha256:{right}", folder=layers).packages.is_dir()
 
 
+def test_a_lock_names_all_that_is_installed(wheels: Path, layers: Path) -> None:
+    path = wheel(wheels, "polite", {"polite.py": "WORD = 'please'\n"}, needs="greet>=1")
+    layer = build_layer(
+        f"polite==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", folder=layers
+    )
+    assert jail_python("import polite; print(polite.WORD)", layer.packages) == "please\n"
+    assert not (layer.packages / "greet").exists()
+
+
 def test_builders_at_the_same_time_get_the_same_layer(wheels: Path, layers: Path) -> None:
     with ThreadPoolExecutor(3) as threads:
         built = set(threads.map(lambda _: build_layer("greet", folder=layers), range(3)))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
+import math
 
 import msgspec
 from msgspec import Struct
 
-from runtimes.contracts import Lineage, TaskSpec, Verifier
-from runtimes.errors import ConfigurationError, InvalidTask
-
-LICENCE = "MIT"
+from adp_assets.intake.importers.rows import Row
+from adp_assets.intake.importers.seeds import Origin, seed
+from runtimes.contracts import TaskSpec
+from runtimes.errors import InvalidTask
 
 
 class Problem(Struct, frozen=True):
@@ -23,35 +20,22 @@ class Problem(Struct, frozen=True):
     answer: str
 
 
-def read_gsm8k(path: Path, limit: int | None = None) -> Iterator[TaskSpec]:
-    """The first `limit` problems as tasks, streaming. Raises InvalidTask naming a line that is none."""
+def word_problem(origin: Origin, row: Row) -> TaskSpec:
+    """The task of one row. Raises InvalidTask saying what it lacks."""
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}.", "Name a gsm8k JSONL file."
-        ) from error
-    with file:
-        for number, line in enumerate(islice(file, limit), start=1):
-            if line.strip():
-                yield _task(line, f"{path}:{number}")
-
-
-def _task(line: bytes, place: str) -> TaskSpec:
-    try:
-        problem = msgspec.json.decode(line, type=Problem)
+        problem = msgspec.convert(row.values, Problem)
         expected = float(problem.answer.rpartition("####")[2].strip().replace(",", ""))
-    except (msgspec.MsgspecError, ValueError) as error:
+        if not math.isfinite(expected):
+            raise ValueError(f"the answer {expected} is no number")
+    except (msgspec.ValidationError, ValueError) as error:
         raise InvalidTask(
-            f"{place} is no GSM8K problem: {error}.", "It needs `question` and `answer`."
+            f"this is no GSM8K problem: {error}.", "It needs `question`, and `answer` ending in #### N."
         ) from error
-    task_id = "gsm8k-" + hashlib.sha256(problem.question.encode()).hexdigest()[:12]
-    return TaskSpec(
-        task_id=task_id,
+    return seed(
+        origin,
+        row.number,
         task_type="reasoning",
         description=problem.question,
         expected_tools=["python_executor"],
-        verifier=Verifier("numeric", {"expected": expected}),
-        lineage=Lineage(root_id=task_id),
-        metadata={"dataset": "gsm8k", "licence": LICENCE},
+        verifier={"kind": "numeric", "spec": {"expected": expected}},
     )

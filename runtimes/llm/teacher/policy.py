@@ -42,7 +42,8 @@ def reply(
     if known is None:
         thought = think(description)
         return {"role": "assistant", "content": thought} if thought else _refusal("its wording is new to me.")
-    start = _start(opening, description, sampling, error_rate)
+    chance = chance_of_slip(error_rate, known.family.level(known.params))
+    start = _start(opening, description, sampling, chance)
     observations = [_text(m) for m in messages if m.get("role") == "tool"]
     call = _next_call(_attempt(known.family, known.params, start), observations)
     granted = {tool["function"]["name"] for tool in tools or []}
@@ -53,15 +54,20 @@ def reply(
     return _calling(call, len(observations) + 1)
 
 
-def slip_of(description: str, seed: int | None, error_rate: float) -> Slip:
-    """The slip of one episode: with probability `error_rate` there is one, half of them recoverable."""
-    chance = _rng(description, seed, "slip").random()
-    if chance >= error_rate:
+def chance_of_slip(error_rate: float, level: int) -> float:
+    """How likely an episode slips: each thing that makes its task harder can go wrong at `error_rate`."""
+    return float(1 - (1 - error_rate) ** level)
+
+
+def slip_of(description: str, seed: int | None, chance: float) -> Slip:
+    """The slip of one episode: with probability `chance` there is one, half of them recoverable."""
+    drawn = _rng(description, seed, "slip").random()
+    if drawn >= chance:
         return Slip.NONE
-    return Slip.RECOVERABLE if chance < error_rate / 2 else Slip.FATAL
+    return Slip.RECOVERABLE if drawn < chance / 2 else Slip.FATAL
 
 
-def _start(opening: str, description: str, sampling: Sampling, error_rate: float) -> Start:
+def _start(opening: str, description: str, sampling: Sampling, chance: float) -> Start:
     head, _, page = opening.partition(_PAGE)
     _, _, constraints = head.partition(_CONSTRAINTS)
     try:
@@ -69,7 +75,7 @@ def _start(opening: str, description: str, sampling: Sampling, error_rate: float
     except (ValueError, AttributeError):
         url = ""
     return Start(
-        slip=slip_of(description, sampling.seed, error_rate),
+        slip=slip_of(description, sampling.seed, chance),
         page=page,
         url=str(url),
         variant=_rng(description, sampling.seed, "variant").randrange(1000),

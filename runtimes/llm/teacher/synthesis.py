@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from runtimes.llm.teacher.families import Recognised, is_novel, recognise
+from runtimes.llm.teacher.inventions import Refused, invent
 
 _TRIES = 60
 _COMPLEXITY = ("simple", "medium", "complex")
@@ -22,10 +23,6 @@ _INDICATORS = {
 }
 _SHOWN = 120
 """Characters of a call's argument that a key step quotes."""
-
-
-class Refused(Exception):
-    """A prompt that cannot be answered; the message says why."""
 
 
 def answer(title: str, prompt: str) -> dict[str, Any]:
@@ -70,7 +67,7 @@ def _essence(given: dict[str, Any]) -> dict[str, Any]:
         pattern += f"; {mended} failed step(s) mended on the way"
     level = min(family.level(known.params), len(_COMPLEXITY))
     return {
-        "domain": family.domain,
+        "domain": family.domain_of(known.params),
         "query": task["description"],
         "complexity_level": _COMPLEXITY[level - 1],
         "success_pattern": {
@@ -94,26 +91,25 @@ def _key_steps(steps: list[dict[str, Any]]) -> list[str]:
 def _mutated(given: dict[str, Any]) -> dict[str, Any]:
     parent = given["parent"]["description"]
     known = _recognised(parent)
-    family, params = known.family, known.params
-    operators: dict[str, Callable[[Any, random.Random], Any]] = {
-        "parameter": family.neighbour,
-        "complexity_up": family.harder,
-        "complexity_down": family.easier,
-    }
-    if given["operator"] not in operators:
-        raise Refused(f"I know no operator {given['operator']!r}, only {', '.join(operators)}.")
+    partner = _recognised(given["partner"]["description"]) if given.get("partner") else None
     digest = hashlib.sha256(json.dumps(given, sort_keys=True, ensure_ascii=False).encode()).digest()
     rng = random.Random(int.from_bytes(digest))
     avoid = [parent, *given.get("avoid", [])]
+    language = given.get("language", known.language)
+    reason = "Everything I can think of is a near-copy of a task to be avoided."
     for _ in range(_TRIES):
-        mutated = operators[given["operator"]](params, rng)
-        if mutated is None:
-            end = "hard" if given["operator"] == "complexity_up" else "simple"
-            raise Refused(f"The task is as {end} as tasks of its family get.")
-        description = family.render(mutated, known.language, rng.randrange(len(family.wordings)))
+        try:
+            made = invent(given["operator"], known, partner, rng)
+            description = made.family.render(made.params, language, rng.randrange(made.family.variety))
+        except ValueError as error:
+            # What does not go together this time may do so with other values.
+            reason = f"I have tried {_TRIES} times: {error}."
+            continue
         if is_novel(description, avoid):
-            return {"description": description, "change": _change(params, mutated)}
-    raise Refused("Everything I can think of is a near-copy of a task to be avoided.")
+            change = made.change or _change(known.params, made.params)
+            domain = made.domain or made.family.domain_of(made.params)
+            return {"description": description, "change": change, "domain": domain}
+    raise Refused(reason)
 
 
 def _change(old: Any, new: Any) -> str:
@@ -127,7 +123,7 @@ def _task(given: dict[str, Any]) -> dict[str, Any]:
     family = known.family
     if given["task_type"] != family.task_type:
         raise Refused(f"The description words a {family.task_type} task, not a {given['task_type']} one.")
-    missing = set(family.tools) - {"complete_task"} - set(given["available_tools"])
+    missing = set(family.tools_for(known.params)) - {"complete_task"} - set(given["available_tools"])
     if missing:
         raise Refused(f"It takes {', '.join(sorted(missing))}, which is not available.")
     task = family.task(known.params, given["description"])
@@ -137,11 +133,20 @@ def _task(given: dict[str, Any]) -> dict[str, Any]:
         "max_steps": task.max_steps,
         "timeout": task.timeout,
         "verifier": msgspec.to_builtins(task.verifier),
+        "solution": family.solution(known.params),
     }
+
+
+def _solution(given: dict[str, Any]) -> dict[str, Any]:
+    known = _recognised(given["task"]["description"])
+    if not (source := known.family.solution(known.params)):
+        raise Refused("No program solves this task.")
+    return {"solution": source}
 
 
 _ANSWERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "EssenceDraft": _essence,
     "MutatedIdea": _mutated,
     "TaskDraft": _task,
+    "CodeSolution": _solution,
 }

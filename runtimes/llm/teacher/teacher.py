@@ -16,8 +16,9 @@ _CHARACTERS_PER_TOKEN = 4
 class Teacher:
     """A deterministic model that holds no state: any number of episodes may share one.
 
-    About `error_rate` of all episodes contain a slip; about half of those end with a wrong result. The same
-    messages, tools and seed give the same reply.
+    About `error_rate` of the episodes of the simplest tasks contain a slip, of a task of level n about
+    1 - (1 - error_rate) ** n; about half of those end with a wrong result. The same messages, tools and seed
+    give the same reply.
     """
 
     provider = BUILTIN

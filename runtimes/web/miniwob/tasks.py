@@ -114,5 +114,12 @@ def make_task(name: str, seed: int, instruction: str) -> TaskSpec:
         timeout=TIMEOUT,
         verifier=Verifier("page_state", {"checks": checks}),
         lineage=Lineage(root_id=task_id, source="miniwob"),
-        metadata={"dataset": "miniwob", "task": name, "seed": seed, "licence": LICENCE},
+        metadata={
+            "task": name,
+            "seed": seed,
+            "dataset": "miniwob",
+            "licence": LICENCE,
+            "source": "miniwob",
+            "source_row": seed,
+        },
     )

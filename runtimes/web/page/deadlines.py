@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from runtimes.errors import InfrastructureError
 from runtimes.web.page.faults import fault, fault_of
-from runtimes.web.page.watch import Watch
+from runtimes.web.page.navigation import close_loop, too_large
+from runtimes.web.page.watch import MAX_DOCUMENTS, Watch
 
 GRACE_SECONDS = 1.0
 """What a hard deadline lies behind Playwright's own, whose message is the better one."""
@@ -34,7 +35,12 @@ async def guarded(
     except TimeoutError:
         if not deadline.expired():
             raise
+        if too_late == "navigation_timeout" and watch.documents >= MAX_DOCUMENTS:
+            # It kept the browser too busy for the wait within, which would have told, to end in its time.
+            raise await close_loop(watch, watch.page) from None
         await _free_page(watch, what)
+        if watch.large_document:
+            raise too_large(watch) from None
         raise fault(too_late, f"{what} took longer than {seconds:g} s.") from None
     except PlaywrightTimeout as error:
         await _raise_if_dead(watch, what, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -11,15 +12,21 @@ import msgspec
 
 from runtimes.contracts import TaskSpec
 from runtimes.llm.teacher.families.base import Family
+from runtimes.llm.teacher.families.bound_code import CodeBoundFamily
+from runtimes.llm.teacher.families.bound_pages import ReasoningBoundFamily, WebBoundFamily
 from runtimes.llm.teacher.families.code_numbers import MultiplesFamily, WindowsFamily
 from runtimes.llm.teacher.families.code_records import GroupingFamily, RankingFamily
 from runtimes.llm.teacher.families.code_text import CipherFamily
+from runtimes.llm.teacher.families.deep import DEEP
+from runtimes.llm.teacher.families.mend import MendFamily
 from runtimes.llm.teacher.families.multi_tool import (
     BestBuyFamily,
     LedgerFamily,
     PriceBookFamily,
     ReportFamily,
 )
+from runtimes.llm.teacher.families.pairs import PAIRS
+from runtimes.llm.teacher.families.puzzles import PUZZLES
 from runtimes.llm.teacher.families.reasoning import CouponFamily, StoryFamily
 from runtimes.llm.teacher.families.reasoning_shop import BudgetFamily, CategoryCostFamily, StatementFamily
 from runtimes.llm.teacher.families.web import CartFamily, OrdersFamily, ProductFactsFamily
@@ -48,6 +55,18 @@ MULTI_TOOL: tuple[Family[Any], ...] = (LedgerFamily(), PriceBookFamily(), BestBu
 """Longer tasks that take three tools or more; drawn only where they are asked for."""
 
 ALL_FAMILIES = FAMILIES + MULTI_TOOL
+SIMPLE: tuple[Family[Any], ...] = ALL_FAMILIES + PUZZLES
+"""What tasks are built of. Nobody samples puzzles: an operator of their own makes them."""
+
+BUILT: tuple[Family[Any], ...] = (
+    *(pairs(SIMPLE) for pairs in PAIRS),
+    *(deep(SIMPLE) for deep in DEEP),
+    CodeBoundFamily(SIMPLE),
+    WebBoundFamily(SIMPLE),
+    ReasoningBoundFamily(SIMPLE),
+    MendFamily(SIMPLE),
+)
+EVERY = SIMPLE + BUILT
 TASK_TYPES = ("code", "web", "reasoning")
 NEAR_COPY = 0.7
 """Two descriptions with a likeness of at least this much count as the same task."""
@@ -63,9 +82,10 @@ class Recognised(NamedTuple):
     language: Language
 
 
+@lru_cache(maxsize=2048)
 def recognise(description: str) -> Recognised | None:
     """The task a description words, or None where no family knows the wording."""
-    for family in ALL_FAMILIES:
+    for family in EVERY:
         if found := family.parse(description):
             return Recognised(family, *found)
     return None

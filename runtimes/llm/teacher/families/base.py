@@ -20,6 +20,9 @@ from runtimes.llm.teacher.wording import Field, Language, Wording
 
 P = TypeVar("P")
 
+_OTHER_SUBJECTS = 0.5
+"""How often a neighbour is of a subject that `sample` does not draw from."""
+
 
 class Slip(StrEnum):
     """Whether an episode goes wrong, as a model's would: not at all, noticed and mended, or unnoticed."""
@@ -98,7 +101,14 @@ class Family(ABC, Generic[P]):
     top_level: ClassVar[int] = 3
     timeout: ClassVar[int] = 120
     """Seconds an episode may take."""
+    takes_any_number: ClassVar[bool] = False
+    """Whether a task stays one that can be done, whatever whole number stands in it."""
     params: type[P]
+
+    @property
+    def variety(self) -> int:
+        """How many ways of saying a task `render` has, in all languages together."""
+        return len(self.wordings)
 
     @cached_property
     def wordings(self) -> tuple[Wording, ...]:
@@ -137,9 +147,20 @@ class Family(ABC, Generic[P]):
 
     def neighbour(self, params: P, rng: random.Random) -> P:
         """Other parameters, just as hard."""
-        while (other := self.at_level(self.sample(rng), self.level(params), rng)) == params:
-            pass
-        return other
+        level = self.level(params)
+        while True:
+            other = self.at_level(self.sample(rng), level, rng)
+            moved = self.shifted(other, rng) if rng.random() < _OTHER_SUBJECTS else None
+            if (other := moved[0] if moved else other) != params:
+                return other
+
+    def domain_of(self, params: P) -> str:
+        """The subject of a task with these parameters."""
+        return self.domain
+
+    def shifted(self, params: P, rng: random.Random) -> tuple[P, str] | None:
+        """As hard, but of another subject, and that subject's name; None where the family has one only."""
+        return None
 
     def harder(self, params: P, rng: random.Random) -> P | None:
         """The next level up, None at the top."""
@@ -154,6 +175,18 @@ class Family(ABC, Generic[P]):
     @abstractmethod
     def verifier(self, params: P) -> Verifier:
         """Who decides whether such a task was solved."""
+
+    def solution(self, params: P) -> str:
+        """A program that gives the verifier its values; empty where a page is what says them."""
+        return ""
+
+    def javascript(self, params: P) -> str:
+        """Statements that return a task's figure, where one can be reckoned without a page; else empty."""
+        return ""
+
+    def tools_for(self, params: P) -> tuple[str, ...]:
+        """The tools that a task with these parameters needs."""
+        return self.tools
 
     @abstractmethod
     def solve(self, params: P, start: Start) -> Solution:
@@ -173,7 +206,7 @@ class Family(ABC, Generic[P]):
             task_id=task_id,
             task_type=self.task_type,
             description=description,
-            expected_tools=list(self.tools),
+            expected_tools=list(self.tools_for(params)),
             constraints=self.constraints(params),
             max_steps=self.max_steps(params),
             timeout=self.timeout,

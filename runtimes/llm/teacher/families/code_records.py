@@ -27,6 +27,15 @@ class Grouping:
 
 
 _GROUPS, _VALUES = ("city", "team", "region", "product"), ("amount", "units", "minutes", "weight")
+_TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "data_processing": (_GROUPS, _VALUES),
+    "medicine": (("ward", "doctor", "clinic", "diagnosis"), ("nights", "visits", "doses", "charge")),
+    "farming": (("farm", "crop", "field", "season"), ("acres", "tonnes", "litres", "workers")),
+    "transport": (("line", "station", "driver", "depot"), ("riders", "delay", "stops", "distance")),
+    "energy": (("plant", "grid", "turbine", "supplier"), ("output", "outages", "hours", "tariff")),
+    "publishing": (("author", "genre", "imprint", "printer"), ("pages", "copies", "returns", "reviews")),
+}
+"""Columns to group by and columns of numbers, by subject."""
 _AGGREGATES = {
     "total": "sum({v})",
     "largest": "max({v})",
@@ -35,8 +44,19 @@ _AGGREGATES = {
 }
 
 
+_NUMBERS = tuple(column for _, values in _TABLES.values() for column in values)
+
+
 def _columns(words: tuple[str, ...]) -> Field:
     return Text(characters=f"(?:{'|'.join(words)})")
+
+
+def _subject_of(params: Grouping) -> str:
+    return next(subject for subject, (_, values) in _TABLES.items() if params.value in values)
+
+
+def _values_of(params: Grouping) -> tuple[str, ...]:
+    return _TABLES[_subject_of(params)][1]
 
 
 class GroupingFamily(CodeFamily[Grouping]):
@@ -48,8 +68,8 @@ class GroupingFamily(CodeFamily[Grouping]):
     )
     fields: ClassVar = {
         "name": Text(),
-        "group": _columns(_GROUPS),
-        "value": _columns(_VALUES),
+        "group": _columns(tuple(column for groups, _ in _TABLES.values() for column in groups)),
+        "value": _columns(_NUMBERS),
         "aggregate": Choice(
             {
                 "total": ("total", "总和"),
@@ -59,7 +79,7 @@ class GroupingFamily(CodeFamily[Grouping]):
             }
         ),
         "conditions": Listing(
-            Compound(("{0} is at least {1}", "{0}不低于{1}"), (_columns(_VALUES), Number())),
+            Compound(("{0} is at least {1}", "{0}不低于{1}"), (_columns(_NUMBERS), Number())),
             lead=(", counting only rows where ", ",只计入"),
             last=(" and ", "且"),
         ),
@@ -76,9 +96,20 @@ class GroupingFamily(CodeFamily[Grouping]):
 
     def at_level(self, params: Grouping, level: int, rng: random.Random) -> Grouping:
         taken = {params.value, *(column for column, _ in params.conditions)}
-        free = [column for column in _VALUES if column not in taken]
+        free = [column for column in _values_of(params) if column not in taken]
         more = [(column, rng.randint(2, 9) * 5) for column in rng.sample(free, len(free))]
         return replace(params, conditions=(*params.conditions, *more)[: level - 1])
+
+    def domain_of(self, params: Grouping) -> str:
+        return _subject_of(params)
+
+    def shifted(self, params: Grouping, rng: random.Random) -> tuple[Grouping, str]:
+        old = _subject_of(params)
+        subject = rng.choice([other for other in _TABLES if other != old])
+        columns = dict(zip(sum(_TABLES[old], ()), sum(_TABLES[subject], ()), strict=True))
+        conditions = tuple((columns[column], least) for column, least in params.conditions)
+        group, value = columns[params.group], columns[params.value]
+        return replace(params, group=group, value=value, conditions=conditions), subject
 
     def function(self, params: Grouping) -> str:
         return params.name
@@ -121,10 +152,11 @@ class GroupingFamily(CodeFamily[Grouping]):
 
     def _case(self, params: Grouping, rows: list[tuple[Any, ...]]) -> Example:
         file = io.StringIO()
-        csv.writer(file, lineterminator="\n").writerows([(params.group, *_VALUES), *rows])
+        columns = _values_of(params)
+        csv.writer(file, lineterminator="\n").writerows([(params.group, *columns), *rows])
         groups: dict[str, list[int]] = {}
         for key, *numbers in rows:
-            row = dict(zip(_VALUES, numbers, strict=True))
+            row = dict(zip(columns, numbers, strict=True))
             if all(row[column] >= least for column, least in params.conditions):
                 groups[key] = sorted([*groups.get(key, []), row[params.value]])
         fold = {
@@ -157,6 +189,36 @@ _NOUNS: dict[str, Phrase] = {
     "boats": ("boats", "船"),
 }
 _FIELDS = ("score", "age", "height", "wins")
+_SUBJECTS: dict[str, tuple[dict[str, Phrase], tuple[str, ...]]] = {
+    "data_processing": (_NOUNS, _FIELDS),
+    "gastronomy": (
+        {
+            "restaurants": ("restaurants", "餐馆"),
+            "bakeries": ("bakeries", "面包店"),
+            "cafes": ("cafes", "咖啡馆"),
+        },
+        ("stars", "seats", "cost", "queue"),
+    ),
+    "cinema": (
+        {"films": ("films", "影片"), "series": ("series", "剧集"), "shorts": ("shorts", "短片")},
+        ("length", "budget", "year", "awards"),
+    ),
+    "geography": (
+        {"rivers": ("rivers", "河流"), "peaks": ("peaks", "山峰"), "islands": ("islands", "岛屿")},
+        ("latitude", "extent", "visitors", "rainfall"),
+    ),
+    "hardware": (
+        {"phones": ("phones", "手机"), "servers": ("servers", "服务器"), "cameras": ("cameras", "相机")},
+        ("memory", "battery", "ports", "lifetime"),
+    ),
+}
+"""Kinds of records and their numeric fields, by subject."""
+_DIRECTIONS = {"up": ("ascending", "升序"), "down": ("descending", "降序")}
+_ALL_FIELDS = tuple(field for _, fields in _SUBJECTS.values() for field in fields)
+
+
+def _fields_of(params: Ranking) -> tuple[str, ...]:
+    return next(fields for nouns, fields in _SUBJECTS.values() if params.noun in nouns)
 
 
 class RankingFamily(CodeFamily[Ranking]):
@@ -166,11 +228,14 @@ class RankingFamily(CodeFamily[Ranking]):
     approach = "One sort with a tuple of keys does it, a key that falls being negated; places count from 1."
     fields: ClassVar = {
         "name": Text(),
-        "noun": Choice(_NOUNS),
+        "noun": Choice({noun: words for nouns, _ in _SUBJECTS.values() for noun, words in nouns.items()}),
         "keys": Listing(
             Compound(
                 ("{0} {1}", "{0} {1}"),
-                (_columns(_FIELDS), Choice({"up": ("ascending", "升序"), "down": ("descending", "降序")})),
+                (
+                    _columns(_ALL_FIELDS),
+                    Choice(_DIRECTIONS),
+                ),
             ),
             last=(" then ", ",再 "),
         ),
@@ -186,9 +251,20 @@ class RankingFamily(CodeFamily[Ranking]):
         return len(params.keys)
 
     def at_level(self, params: Ranking, level: int, rng: random.Random) -> Ranking:
-        free = [field for field in _FIELDS if field not in dict(params.keys)]
+        free = [field for field in _fields_of(params) if field not in dict(params.keys)]
         more = [(field, rng.choice(["up", "down"])) for field in rng.sample(free, len(free))]
         return replace(params, keys=(*params.keys, *more)[:level])
+
+    def domain_of(self, params: Ranking) -> str:
+        return next(subject for subject, (nouns, _) in _SUBJECTS.items() if params.noun in nouns)
+
+    def shifted(self, params: Ranking, rng: random.Random) -> tuple[Ranking, str]:
+        own = _fields_of(params)
+        subject = rng.choice([name for name, (_, fields) in _SUBJECTS.items() if fields != own])
+        nouns, fields = _SUBJECTS[subject]
+        other = dict(zip(own, fields, strict=True))
+        keys = tuple((other[field], direction) for field, direction in params.keys)
+        return replace(params, noun=rng.choice(list(nouns)), keys=keys), subject
 
     def function(self, params: Ranking) -> str:
         return params.name
@@ -227,7 +303,7 @@ class RankingFamily(CodeFamily[Ranking]):
         return [self._case(params, rows) for rows in (widths, ties, ties[::-1], ties[: params.place - 1], [])]
 
     def _case(self, params: Ranking, rows: list[tuple[Any, ...]]) -> Example:
-        records = [dict(zip(("name", *_FIELDS), row, strict=True)) for row in rows]
+        records = [dict(zip(("name", *_fields_of(params)), row, strict=True)) for row in rows]
 
         def before(record: dict[str, Any]) -> int:
             return sum(_precedes(params.keys, other, record) for other in records)

@@ -31,7 +31,7 @@ from runtimes.llm.teacher.browsing import (
 from runtimes.llm.teacher.families.base import Call, GaveUp, Run, Slip, Solution, Start, finish
 from runtimes.llm.teacher.families.reasoning import ReasoningFamily, compute
 from runtimes.llm.teacher.families.reasoning_shop import CATEGORY_WORDS, CENT, STATISTICS
-from runtimes.llm.teacher.families.web import CUSTOMERS, PRODUCT, SUM, words, world
+from runtimes.llm.teacher.families.web import CUSTOMERS, PRODUCT, SUM, of_one_category, words, world
 from runtimes.llm.teacher.snapshot import amount
 from runtimes.llm.teacher.thinking import cheapest_question
 from runtimes.llm.teacher.wording import Choice, Listing, Number, Text
@@ -256,6 +256,10 @@ class BestBuyFamily(MultiToolFamily[BestBuy]):
         free = [p.name for p in PRODUCTS if p.stock >= _MOST and p.price < 65]
         more = [name for name in free if name not in params.products]
         return replace(params, products=(*params.products, *rng.sample(more, 4))[: level + 1])
+
+    def shifted(self, params: BestBuy, rng: random.Random) -> tuple[BestBuy, str] | None:
+        found = of_one_category(params.products, rng, lambda p: p.stock >= _MOST and p.price < 65)
+        return (replace(params, products=tuple(found[0])), found[1]) if found else None
 
     def max_steps(self, params: BestBuy) -> int:
         return 12 + 4 * len(params.products)

@@ -79,22 +79,32 @@ _EVENTS = {
 }
 
 
+_THINGS: dict[str, dict[str, Phrase]] = {
+    "math_word_problems": {
+        "crates": ("crates of apples", "箱苹果"),
+        "rolls": ("rolls of cloth", "匹布"),
+        "sacks": ("sacks of rice", "袋大米"),
+        "barrels": ("barrels of oil", "桶油"),
+        "litres": ("litres of milk", "升牛奶"),
+    },
+    "libraries": {"novels": ("old novels", "册旧小说"), "maps": ("printed maps", "张地图")},
+    "gardening": {"bulbs": ("tulip bulbs", "颗郁金香"), "cuttings": ("rose cuttings", "株玫瑰插条")},
+    "computing": {"photos": ("gigabytes of photos", "GB 照片"), "tokens": ("access tokens", "个令牌")},
+    "fishing": {"herring": ("kilos of herring", "公斤鲱鱼"), "mussels": ("baskets of mussels", "筐贻贝")},
+    "crafts": {"beads": ("glass beads", "颗玻璃珠"), "yarn": ("balls of yarn", "团毛线")},
+}
+"""What a story is about, by subject; `sample` draws from the first."""
+
+
 class StoryFamily(ReasoningFamily[Story]):
     name = "story"
+    takes_any_number = True
     domain = "math_word_problems"
     tools = ("python_executor", "complete_task")
     params = Story
     top_level = 4
     fields: ClassVar = {
-        "thing": Choice(
-            {
-                "crates": ("crates of apples", "箱苹果"),
-                "rolls": ("rolls of cloth", "匹布"),
-                "sacks": ("sacks of rice", "袋大米"),
-                "barrels": ("barrels of oil", "桶油"),
-                "litres": ("litres of milk", "升牛奶"),
-            }
-        ),
+        "thing": Choice({thing: words for things in _THINGS.values() for thing, words in things.items()}),
         "start": Number(),
         "events": Listing(
             Either({kind: Phrased(event.words, Number()) for kind, event in _EVENTS.items()}),
@@ -117,15 +127,32 @@ class StoryFamily(ReasoningFamily[Story]):
         more = [event for event in self._events(rng, len(_EVENTS)) if event[0] not in dict(params.events)]
         return replace(params, events=(*params.events, *more)[: level + 1])
 
+    def domain_of(self, params: Story) -> str:
+        return next(subject for subject, things in _THINGS.items() if params.thing in things)
+
+    def shifted(self, params: Story, rng: random.Random) -> tuple[Story, str]:
+        subject = rng.choice([name for name, things in _THINGS.items() if params.thing not in things])
+        return replace(params, thing=rng.choice(list(_THINGS[subject]))), subject
+
     def verifier(self, params: Story) -> Verifier:
         amount = Fraction(params.start)
         for kind, number in params.events:
             amount = _EVENTS[kind].exactly(amount, number)
         return Verifier("numeric", {"expected": float(amount), "tolerance": 0.006})
 
+    def solution(self, params: Story) -> str:
+        return "\n".join([*self._lines(params.start, params.events), "print(x)"])
+
+    def javascript(self, params: Story) -> str:
+        # What happens to an amount reads the same in both languages.
+        return f"let {'; '.join(self._lines(params.start, params.events))}; return x;"
+
+    def _lines(self, start: int, events: Sequence[tuple[str, int]]) -> list[str]:
+        return [f"x = {start}", *(_EVENTS[kind].python.format(number) for kind, number in events)]
+
     def solve(self, params: Story, start: Start) -> Solution:
         events = params.events if start.slip != Slip.FATAL else params.events[:-1]
-        lines = [f"x = {params.start}", *(_EVENTS[kind].python.format(number) for kind, number in events)]
+        lines = self._lines(params.start, events)
         thought = f"{len(events)} things happen to {params.start} {params.thing}; a line of Python for each."
         value = yield from compute("\n".join([*lines, "print(f'{x:.2f}')"]), thought, start.slip)
         yield finish(value, f"After all that there are {value} {params.thing}.")
@@ -146,7 +173,7 @@ class Part(NamedTuple):
     python: str
 
 
-_PARTS = {
+PARTS = {
     "primes": Part(
         ("the sum of the primes below {0}", "小于{0}的素数之和"),
         "sum(p for p in range(2, {0}) if all(p % d for d in range(2, p)))",
@@ -163,7 +190,7 @@ _PARTS = {
 }
 
 
-def _part(kind: str, n: int) -> int:
+def part_value(kind: str, n: int) -> int:
     """A part's value by another way than the program goes."""
     if kind == "primes":
         composite = {m for d in range(2, math.isqrt(n) + 1) for m in range(d * d, n, d)}
@@ -181,11 +208,12 @@ def _part(kind: str, n: int) -> int:
 
 class CouponFamily(ReasoningFamily[CouponCode]):
     name = "coupon"
+    takes_any_number = True
     params = CouponCode
     fields: ClassVar = {
         "prefix": Text(characters=r"[A-Z]+"),
         "parts": Listing(
-            Either({kind: Phrased(part.words, Number()) for kind, part in _PARTS.items()}),
+            Either({kind: Phrased(part.words, Number()) for kind, part in PARTS.items()}),
             last=(" and ", "和"),
         ),
     }
@@ -195,25 +223,25 @@ class CouponFamily(ReasoningFamily[CouponCode]):
         return CouponCode(prefix, self._parts(rng, rng.randint(1, 3)))
 
     def _parts(self, rng: random.Random, count: int) -> tuple[tuple[str, int], ...]:
-        return tuple((kind, rng.randint(12, 240)) for kind in rng.sample(list(_PARTS), count))
+        return tuple((kind, rng.randint(12, 240)) for kind in rng.sample(list(PARTS), count))
 
     def level(self, params: CouponCode) -> int:
         return len(params.parts)
 
     def at_level(self, params: CouponCode, level: int, rng: random.Random) -> CouponCode:
-        more = [part for part in self._parts(rng, len(_PARTS)) if part[0] not in dict(params.parts)]
+        more = [part for part in self._parts(rng, len(PARTS)) if part[0] not in dict(params.parts)]
         return replace(params, parts=(*params.parts, *more)[:level])
 
     def constraints(self, params: CouponCode) -> dict[str, Any]:
         return {"start_url": SHOP}
 
     def verifier(self, params: CouponCode) -> Verifier:
-        code = "-".join([params.prefix, *(str(_part(kind, n)) for kind, n in params.parts)])
+        code = "-".join([params.prefix, *(str(part_value(kind, n)) for kind, n in params.parts)])
         body = "const last = world.coupons.at(-1); return last ? last.code.trim().toUpperCase() : null;"
         return world("state", body, expected=code)
 
     def solve(self, params: CouponCode, start: Start) -> Solution:
-        parts = ", ".join(_PARTS[kind].python.format(n) for kind, n in params.parts)
+        parts = ", ".join(PARTS[kind].python.format(n) for kind, n in params.parts)
         code = f"parts = [{parts}]\nprint('-'.join(['{params.prefix}', *map(str, parts)]))"
         coupon = yield from compute(code, "First the numbers of the code, in Python.", start.slip)
         if start.slip == Slip.FATAL:

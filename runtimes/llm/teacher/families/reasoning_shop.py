@@ -12,7 +12,7 @@ from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP, arrive, click, listed, open_product, read_orders
 from runtimes.llm.teacher.families.base import Slip, Solution, Start, finish
 from runtimes.llm.teacher.families.reasoning import ReasoningFamily, compute
-from runtimes.llm.teacher.families.web import CUSTOMERS, PRODUCT, SUM, words, world
+from runtimes.llm.teacher.families.web import CUSTOMERS, PRODUCT, SUM, of_one_category, words, world
 from runtimes.llm.teacher.snapshot import amount
 from runtimes.llm.teacher.wording import Choice, Compound, Either, Listing, Number, Phrase, Phrased
 from runtimes.web.site.catalogue import CATEGORIES, PRODUCTS
@@ -126,6 +126,10 @@ class CategoryCostFamily(FiguresFamily[CategoryCost]):
         return replace(
             params, changes=tuple(sorted(kept, key=lambda change: list(_CHANGES).index(change[0])))
         )
+
+    def shifted(self, params: CategoryCost, rng: random.Random) -> tuple[CategoryCost, str]:
+        category = rng.choice([slug for slug in CATEGORIES if slug != params.category])
+        return replace(params, category=category), category
 
     def verifier(self, params: CategoryCost) -> Verifier:
         changes = " ".join(f"values = {_CHANGES[kind].javascript.format(n)};" for kind, n in params.changes)
@@ -259,6 +263,13 @@ class BudgetFamily(FiguresFamily[Budget]):
     def at_level(self, params: Budget, level: int, rng: random.Random) -> Budget:
         free = [p.name for p in PRODUCTS if p.name not in {params.product, *params.others}]
         return replace(params, others=(*params.others, *rng.sample(free, 3))[:level])
+
+    def shifted(self, params: Budget, rng: random.Random) -> tuple[Budget, str] | None:
+        found = of_one_category([params.product, *params.others], rng)
+        if found is None:
+            return None
+        (product, *others), category = found
+        return replace(params, product=product, others=tuple(others)), category
 
     def max_steps(self, params: Budget) -> int:
         return 8 + 4 * len(params.others)

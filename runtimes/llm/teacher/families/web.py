@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -12,7 +13,7 @@ from runtimes.llm.teacher.browsing import SHOP, Move, arrive, click, fill, liste
 from runtimes.llm.teacher.families.base import Family, GaveUp, Slip, Solution, Start, finish
 from runtimes.llm.teacher.snapshot import Page, amount
 from runtimes.llm.teacher.wording import Choice, Compound, Either, Listing, Number, Phrased, Text
-from runtimes.web.site.catalogue import ORDER_STATUSES, ORDERS, PRODUCTS
+from runtimes.web.site.catalogue import ORDER_STATUSES, ORDERS, PRODUCTS, Product
 
 P = TypeVar("P")
 
@@ -20,6 +21,22 @@ PRODUCT = Choice({product.name: (product.name, product.name_zh) for product in P
 CITIES = tuple(sorted({order.city for order in ORDERS}))
 CUSTOMERS = tuple(sorted({order.customer for order in ORDERS}))
 SUM = "const sum = (values) => values.reduce((a, b) => a + b, 0);"
+
+
+def of_one_category(
+    names: Sequence[str], rng: random.Random, allowed: Callable[[Product], bool] = lambda product: True
+) -> tuple[list[str], str] | None:
+    """As many products of one category, which is that of none of `names`, and its name."""
+    taken = {product.category for product in PRODUCTS if product.name in names}
+    found: dict[str, list[str]] = {}
+    for product in PRODUCTS:
+        if product.category not in taken and allowed(product):
+            found.setdefault(product.category, []).append(product.name)
+    large = [category for category, members in found.items() if len(members) >= len(names)]
+    if not large:
+        return None
+    category = rng.choice(large)
+    return rng.sample(found[category], len(names)), category
 
 
 def words(choices: tuple[str, ...]) -> Text:
@@ -76,6 +93,10 @@ class ProductFactsFamily(ShopFamily[ProductFacts]):
         free = [product.name for product in PRODUCTS if product.name not in params.products]
         return replace(params, products=(*params.products, *rng.sample(free, 4))[: level + 1])
 
+    def shifted(self, params: ProductFacts, rng: random.Random) -> tuple[ProductFacts, str] | None:
+        found = of_one_category(params.products, rng)
+        return (replace(params, products=tuple(found[0])), found[1]) if found else None
+
     def max_steps(self, params: ProductFacts) -> int:
         return 4 + 4 * len(params.products)
 
@@ -131,6 +152,7 @@ def meets(row: list[str], kind: str, value: Any) -> bool:
 
 class OrdersFamily(ShopFamily[Orders]):
     name = "orders"
+    takes_any_number = True
     params = Orders
     fields: ClassVar = {
         "measure": Choice(
@@ -238,6 +260,13 @@ class CartFamily(ShopFamily[Cart]):
     def at_level(self, params: Cart, level: int, rng: random.Random) -> Cart:
         more = [item for item in self._items(rng, 8) if item[1] not in self._wanted(params)]
         return Cart((*params.items, *more)[:level])
+
+    def shifted(self, params: Cart, rng: random.Random) -> tuple[Cart, str] | None:
+        found = of_one_category([name for _, name in params.items], rng, lambda product: product.stock >= 5)
+        if found is None:
+            return None
+        quantities = [quantity for quantity, _ in params.items]
+        return Cart(tuple(zip(quantities, found[0], strict=True))), found[1]
 
     def max_steps(self, params: Cart) -> int:
         return 6 + 6 * len(params.items)

@@ -76,6 +76,28 @@ def test_right_broken_and_subtle_programs_differ_as_promised_for_many_parameters
         assert any(_value(family.subtle(params), call) != expected for call, expected in cases), params
 
 
+@pytest.mark.parametrize("name", ["grouping", "ranking"])
+def test_programs_about_other_subjects_differ_as_promised_too(name: str) -> None:
+    family = next(family for family in FAMILIES_OF_CODE if family.name == name)
+    rng = random.Random(9)
+    subjects = set()
+    for _ in range(30):
+        moved = family.shifted(family.sample(rng), rng)
+        assert moved is not None
+        params, subject = moved
+        assert subject == family.domain_of(params) != family.domain
+        subjects.add(subject)
+        right, (example, value), cases = (
+            family.program(params, 0),
+            family.example(params),
+            family.cases(params),
+        )
+        assert all(_value(right, call) == expected for call, expected in [(example, value), *cases]), params
+        assert _value(family.broken(params), example) != value, params
+        assert any(_value(family.subtle(params), call) != expected for call, expected in cases), params
+    assert len(subjects) >= 4
+
+
 def _value(source: str, call: str) -> Any:
     """Our own generated source, so it may run right here."""
     names: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from runtimes.errors import ConfigurationError
 from runtimes.llm.base import Sampling
 from runtimes.llm.teacher import Teacher
 from runtimes.llm.teacher.families.base import Slip
-from runtimes.llm.teacher.policy import slip_of
+from runtimes.llm.teacher.policy import chance_of_slip, slip_of
 
 from .episodes import CODE_TOOLS, PAGE_TOOLS, call_of, next_message, opening, play, run_python, schemas
 
@@ -95,6 +95,29 @@ def test_slips_come_at_the_error_rate_and_half_of_them_can_be_mended() -> None:
     recoverable, fatal = slips.count(Slip.RECOVERABLE), slips.count(Slip.FATAL)
     assert 0.12 < (recoverable + fatal) / len(slips) < 0.18
     assert 0.8 < recoverable / fatal < 1.25
+
+
+def test_the_harder_a_task_is_the_likelier_is_a_slip_and_the_simplest_slip_at_the_rate() -> None:
+    chances = [chance_of_slip(0.15, level) for level in range(1, 9)]
+    assert chances[0] == pytest.approx(0.15)
+    assert chances == sorted(chances)
+    assert chances[-1] < 0.75
+    assert (chance_of_slip(0.0, 5), chance_of_slip(1.0, 1)) == (0, 1)
+
+
+def test_the_level_of_a_task_is_what_its_description_says() -> None:
+    harder = MULTIPLES.replace("3 or 5", "3, 5, 7 or 11")
+    assert harder != MULTIPLES
+
+    def slipping(description: str) -> int:
+        """In how many of a hundred episodes the first program is not the one of an episode without a slip."""
+        return sum(
+            next_message(opening(description), CODE_TOOLS, seed=seed, error_rate=0.3)
+            != next_message(opening(description), CODE_TOOLS, seed=seed)
+            for seed in range(100)
+        )
+
+    assert slipping(MULTIPLES) < slipping(harder)
 
 
 def test_the_page_the_episode_starts_on_is_used_and_the_orders_on_it_counted() -> None:

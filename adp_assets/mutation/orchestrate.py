@@ -1,0 +1,122 @@
+"""From a sketch to a complete task: its verifier built from the solution, its reach and limits its parents'.
+
+What a task may reach, and how long it may take, is measured by its parents, never by the model's word: that
+may come from a page that some agent read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from adp_assets.mutation.candidate import Candidate, Proposal
+from adp_assets.mutation.languages import language_of
+from adp_assets.mutation.operators.base import Sketch, parts_of
+from adp_assets.mutation.solutions import work_out
+from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
+from runtimes.services import Services
+
+MOST_OF_PARENT = 3
+"""A new task may have this many times the steps and the time of its parents together."""
+
+SLACK = 2
+"""A new task gets at least this many times the steps that its solved relative needed."""
+
+_GRANTED = ("allowed_domains", "limits")
+
+
+async def orchestrate(proposal: Proposal, sketch: Sketch, services: Services) -> Candidate:
+    """The complete task with its reference. Raises Refused with the reason why there is none."""
+    draft = sketch.draft
+    worked = await work_out(draft.verifier, draft.solution, services, sorted(_hosts(proposal)))
+    return Candidate(proposal, _task(proposal, sketch, worked.verifier), reference=worked.reference)
+
+
+def _task(proposal: Proposal, sketch: Sketch, verifier: Verifier) -> TaskSpec:
+    parent, partner = proposal.parent, proposal.partner
+    both = [parent, partner] if partner else [parent]
+    idea, draft = sketch.idea, sketch.draft
+    parts = sum(map(parts_of, both)) + proposal.operator.adds_part
+    return TaskSpec(
+        task_id=proposal.candidate_id,
+        task_type=parent.task_type,
+        description=idea.description,
+        expected_tools=draft.expected_tools,
+        constraints=_within_reach(draft.constraints, both),
+        max_steps=_steps(draft.max_steps, proposal.essence, both),
+        timeout=min(draft.timeout, MOST_OF_PARENT * sum(task.timeout for task in both)),
+        priority=parent.priority,
+        verifier=verifier,
+        lineage=Lineage(
+            root_id=parent.lineage.root_id,
+            parents=proposal.parents,
+            operator=proposal.operator.name,
+            generation=1 + max(task.lineage.generation for task in both),
+            source=parent.lineage.source,
+        ),
+        metadata={
+            "essence_id": proposal.essence.essence_id,
+            "operator_version": proposal.operator.version,
+            "prompt_version": proposal.operator.prompt_version,
+            "change": idea.change,
+            "domain": idea.domain or proposal.essence.domain,
+            "language": proposal.operator.language(language_of(parent.description)),
+            **({"parts": parts} if parts > 1 else {}),
+        },
+    )
+
+
+def _steps(drafted: int, essence: Essence, parents: list[TaskSpec]) -> int:
+    """As drafted, but no less than what a relative needed, with room to err, and no more than the bound."""
+    most = min(1000, MOST_OF_PARENT * sum(task.max_steps for task in parents))
+    needed = SLACK * len(essence.evidence or essence.success_pattern.key_steps)
+    return min(max(drafted, needed), most)
+
+
+def _hosts(proposal: Proposal) -> set[str]:
+    """The hosts that the parents' agents and verifiers reach."""
+    hosts: set[str] = set()
+    for task in (proposal.parent, proposal.partner):
+        if task is None:
+            continue
+        hosts |= {host for host in _listed(task.constraints.get("allowed_domains")) if isinstance(host, str)}
+        addresses = [
+            task.constraints.get("start_url"),
+            *_addresses(task.verifier.spec if task.verifier else {}),
+        ]
+        hosts |= {urlsplit(url).hostname or "" for url in addresses if isinstance(url, str)}
+    return hosts - {""}
+
+
+def _addresses(spec: dict[str, Any]) -> list[Any]:
+    """The addresses that a verifier opens, its parts' included."""
+    found = [spec.get("url")]
+    for check in _listed(spec.get("checks")):
+        found += _addresses(check) if isinstance(check, dict) else []
+    for part in _listed(spec.get("parts")):
+        own = part.get("spec") if isinstance(part, dict) else None
+        found += _addresses(own) if isinstance(own, dict) else []
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _within_reach(drafted: dict[str, Any], parents: list[TaskSpec]) -> dict[str, Any]:
+    """The drafted constraints, but with the parents' hosts and limits; the first parent's come first."""
+    kept = {name: value for name, value in drafted.items() if name not in ("start_url", *_GRANTED)}
+    theirs: dict[str, Any] = {}
+    for task in reversed(parents):
+        theirs |= task.constraints
+    kept |= {name: theirs[name] for name in _GRANTED if name in theirs}
+    bounded = [
+        task.constraints["allowed_domains"] for task in parents if "allowed_domains" in task.constraints
+    ]
+    if len(bounded) > 1:
+        kept["allowed_domains"] = list(dict.fromkeys(host for hosts in bounded for host in hosts))
+    if "start_url" in theirs:
+        url = drafted.get("start_url")
+        same_host = isinstance(url, str) and urlsplit(url).netloc == urlsplit(theirs["start_url"]).netloc
+        kept["start_url"] = url if same_host else theirs["start_url"]
+    return kept

@@ -1,0 +1,7 @@
+"""The refusal of a candidate: an answer of the stage, with its reason, and no failure of it."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """No task comes of a proposal; the message says why, for the table of candidates."""

@@ -1,0 +1,73 @@
+"""`adp candidates`: what mutation proposed, and what every gate said of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from adp_assets.mutation.table import CandidateTable, JudgedCandidate
+from adp_service.cli.output import console
+from adp_service.platform import Platform
+from runtimes.errors import ConfigurationError
+
+SHOWN = 70
+LISTED = 50
+
+
+def candidates(
+    round: Annotated[str | None, typer.Argument(help="A round. Default: all.")] = None,
+    gate: Annotated[str | None, typer.Option("--gate", help="Only what this gate decided.")] = None,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Only what was refused.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All of them as JSON, with every verdict and the task.")
+    ] = False,
+) -> None:
+    """List the candidates for new tasks, the newest first, with the gate that decided and its reason."""
+    platform = Platform({})
+    if round is not None and platform.rounds.get(round) is None:
+        known = ", ".join(planned.name for planned in platform.rounds.all()[-5:])
+        remedy = f"The newest rounds: {known}." if known else "Run some tasks first: adp run FILE."
+        raise ConfigurationError(f"There is no round {round!r}.", remedy)
+    found = CandidateTable(platform.database).find(round, gate=gate, accepted=False if rejected else None)
+    if as_json:
+        typer.echo(msgspec.json.encode(found))
+        return
+    if not found:
+        console.print("No candidates.")
+        return
+    console.print(_table(found[:LISTED]))
+    if len(found) > LISTED:
+        console.print(f"... and {len(found) - LISTED} more (--json lists all)")
+    console.print(_summary(found))
+
+
+def _table(found: list[JudgedCandidate]) -> Table:
+    table = Table(
+        Column("candidate", overflow="fold"),
+        *("round", "refused by"),
+        Column("reason", overflow="fold"),
+        box=None,
+        pad_edge=False,
+    )
+    for each in found:
+        gate = "" if each.accepted else each.gate
+        table.add_row(*map(escape, (each.task_id, each.round, gate, _short(each.reason))))
+    return table
+
+
+def _summary(found: list[JudgedCandidate]) -> str:
+    """`12 candidates: 9 accepted, rejected by novelty 2, sanity 1`."""
+    refused = Counter(each.gate for each in found if not each.accepted)
+    by_gate = ", ".join(f"{gate} {count}" for gate, count in refused.most_common())
+    accepted = len(found) - refused.total()
+    return f"{len(found)} candidates: {accepted} accepted" + (f", rejected by {by_gate}" if by_gate else "")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

@@ -1,0 +1,1 @@
+"""How well synthesis works: what it makes of what agents did, how new that is, and what it takes."""

@@ -1,0 +1,177 @@
+"""Sanity: verifiers that do not know right from wrong, graded in real sandboxes and on the shop's pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from adp_assets.mutation.gates.base import Finding
+from adp_assets.mutation.gates.probes import another
+from adp_assets.mutation.gates.sanity import SanityGate
+from adp_assets.mutation.gates.tries import Outages
+from runtimes.contracts import TaskSpec, Verifier
+from runtimes.errors import InfrastructureError
+from runtimes.llm.retry import RetryPolicy
+from runtimes.services import Services
+from runtimes.web.browser.pool import BrowserPool
+from runtimes.web.site.catalogue import PRODUCTS
+from sandbox import Limits, SandboxPool
+from tests.adp_assets.mutation.candidates import ADD, SUMS, said
+from tests.adp_assets.tasks import task
+from tests.runtimes.scripted import ScriptedModel, says
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STATE, CATALOGUE = "http://shop.test/_world/state.json", "http://shop.test/_world/catalogue.json"
+SHOP = {"start_url": "http://shop.test/"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def services() -> AsyncIterator[Services]:
+    model = ScriptedModel(says('{"criteria": [{"why": "it is", "met": true}]}'))
+    async with Services(model, SandboxPool(slots=2), BrowserPool(), Limits(wall_seconds=5)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def gate(services: Services) -> SanityGate:
+    return SanityGate(services, round="r", at_once=2, outages=Outages(RetryPolicy(2, 0.001)))
+
+
+async def judged(
+    gate: SanityGate, kind: str, spec: dict[str, Any], reference: str = "", **of: Any
+) -> Finding:
+    return await said(gate, task(verifier=Verifier(kind, spec), **of), reference)
+
+
+def page(check: dict[str, Any], constraints: dict[str, Any] = SHOP) -> TaskSpec:
+    return task(task_type="web", constraints=constraints, verifier=Verifier("page_state", check))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def counter() -> AsyncIterator[str]:
+    """A site each of whose pages says how often it was asked for; some fail, always or at first."""
+    asked: Counter[str] = Counter()
+
+    async def count(request: web.Request) -> web.Response:
+        asked[request.path] += 1
+        fails = request.path == "/failing" or (request.path == "/recovering" and asked[request.path] == 1)
+        return web.Response(text=str(asked[request.path]), status=503 if fails else 200)
+
+    app = web.Application()
+    app.router.add_get("/{name}", count)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_a_verifier_that_knows_right_from_wrong_passes(gate: SanityGate) -> None:
+    assert (await said(gate, task(verifier=SUMS), ADD)).passed
+    for kind, spec, reference in (
+        ("numeric", {"expected": 42}, "The answer is 42."),
+        ("exact", {"expected": "Mount Fuji"}, "mount fuji"),
+        ("json", {"expected": {"a": [1, 2]}}, '{"a": [1, 2]}'),
+        ("stdio", {"cases": [{"stdin": "3\n", "stdout": "6\n"}]}, "print(2 * int(input()))"),
+        ("all_of", {"parts": [{"kind": "numeric", "spec": {"expected": 7}}]}, "7"),
+    ):
+        found = await judged(gate, kind, spec, reference)
+        assert found.passed, found.reason
+
+
+async def test_contradictory_tests_are_refused_since_the_reference_fails_them(gate: SanityGate) -> None:
+    cases = [{"call": "add(2, 3)", "expected": 5}, {"call": "add(2, 3)", "expected": 6}]
+    found = await judged(gate, "python_tests", {"cases": cases}, ADD)
+    assert "refuses the reference: case 2 of 2" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "reference", "named"),
+    [
+        ("python_tests", {"cases": [{"call": "add(2, 3)", "expected": None}]}, "def add(a, b): ...", "None"),
+        ("stdio", {"cases": [{"stdout": ""}]}, "x = 1", "empty answer"),
+        ("numeric", {"expected": 5, "tolerance": 1e9}, "5", "another end"),
+        ("json", {"schema": {}}, "[1]", "JSON of no use"),
+        ("any_of", {"parts": [{"kind": "json", "spec": {"schema": {"type": "object"}}}]}, "{}", "of no use"),
+        ("exact", {"expected": "Write the function of t."}, "Write the function of t.", "own words"),
+    ],
+)
+async def test_verifiers_that_let_wrong_answers_pass_are_refused(
+    gate: SanityGate, kind: str, spec: dict[str, Any], reference: str, named: str
+) -> None:
+    found = await judged(gate, kind, spec, reference)
+    assert "lets" in found.reason
+    assert named in found.reason
+
+
+async def test_a_verifier_that_is_at_fault_is_refused_with_the_fault(gate: SanityGate) -> None:
+    broken = {"url": STATE, "script": "() => {", "expected": {}}
+    assert "at fault: The verifier's script" in (await said(gate, page(broken))).reason
+
+
+async def test_a_verifier_that_flips_between_runs_is_refused(gate: SanityGate, counter: str) -> None:
+    once = {"url": f"{counter}/once", "script": "() => Number(document.body.innerText)"}
+    answered = page(
+        {**once, "compare": "numeric"}, constraints={"allowed_domains": [urlsplit(counter).netloc]}
+    )
+    assert "flips" in (await said(gate, answered, "1")).reason
+    later = {**once, "url": f"{counter}/later", "expected": 2}
+    untouched = page(later, constraints=answered.constraints)
+    assert "flips: of an empty answer" in (await said(gate, untouched)).reason
+
+
+async def test_an_untouched_world_must_not_pass(gate: SanityGate) -> None:
+    cart = {"url": STATE, "script": "() => JSON.parse(document.body.innerText).cart"}
+    assert "lets an empty answer pass" in (await said(gate, page({**cart, "expected": {}}))).reason
+    assert (await said(gate, page({**cart, "expected": {"Jasmine Tea": 2}}))).passed
+
+
+async def test_a_page_that_the_agent_need_not_leave_must_not_pass(gate: SanityGate) -> None:
+    start = {"at": "last_page", "locator": "h1", "read": "count", "expected": 1}
+    assert "lets an empty answer pass" in (await said(gate, page(start))).reason
+    elsewhere = {"at": "last_page", "read": "url", "expected": "http://shop.test/cart"}
+    assert (await said(gate, page(elsewhere))).passed
+    stays = {"at": "last_page", "read": "url", "expected": "http://shop.test/"}
+    assert "pass" in (await said(gate, page(stays))).reason
+
+
+async def test_an_answer_that_is_compared_with_a_page_is_checked_with_its_reference(gate: SanityGate) -> None:
+    script = "() => JSON.parse(document.body.innerText).length"
+    right = page({"url": CATALOGUE, "script": script, "compare": "numeric"})
+    assert (await said(gate, right, str(len(PRODUCTS)))).passed
+    assert (await said(gate, right, "3")).reason.startswith("the verifier refuses the reference")
+
+
+async def test_votes_and_judges_alone_are_refused_by_rule(gate: SanityGate) -> None:
+    assert "votes" in (await judged(gate, "agreement", {"samples": 3}, "42")).reason
+    rubric = {"criteria": ["It is polite."]}
+    assert "a judge alone" in (await judged(gate, "rubric", rubric, "Good day.")).reason
+    both = {
+        "parts": [{"kind": "exact", "spec": {"expected": "Good day."}}, {"kind": "rubric", "spec": rubric}]
+    }
+    assert (await judged(gate, "all_of", both, "Good day.")).passed
+
+
+async def test_no_reference_where_the_answer_decides_is_refused(gate: SanityGate) -> None:
+    assert "no reference" in (await judged(gate, "numeric", {"expected": 1})).reason
+
+
+async def test_a_failure_of_ours_decides_nothing_and_is_tried_again(gate: SanityGate, counter: str) -> None:
+    failing = {"url": f"{counter}/failing", "script": "1", "expected": 2}
+    hosts = {"allowed_domains": [urlsplit(counter).netloc]}
+    with pytest.raises(InfrastructureError, match="503"):
+        await said(gate, page(failing, constraints=hosts))
+    recovering = {**failing, "url": f"{counter}/recovering"}
+    assert (await said(gate, page(recovering, constraints=hosts))).passed
+
+
+async def test_another_answer_keeps_the_form_and_is_far_off() -> None:
+    assert another("9 * 2 = 18") == "9 * 2 = 1071"
+    assert another("yes") == "not sey"
