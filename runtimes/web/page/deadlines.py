@@ -37,7 +37,11 @@ async def guarded(
             raise
         if too_late == "navigation_timeout" and watch.documents >= MAX_DOCUMENTS:
             # It kept the browser too busy for the wait within, which would have told, to end in its time.
-            raise await close_loop(watch, watch.page) from None
+            try:
+                loop = await asyncio.wait_for(close_loop(watch, watch.page), _ANSWER_SECONDS)
+            except (Error, TimeoutError) as error:
+                raise InfrastructureError("browser_error", "The browser does not answer.") from error
+            raise loop from None
         await _free_page(watch, what)
         if watch.large_document:
             raise too_large(watch) from None
