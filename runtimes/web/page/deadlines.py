@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from runtimes.errors import InfrastructureError
 from runtimes.web.page.faults import fault, fault_of
-from runtimes.web.page.navigation import close_loop, too_large
-from runtimes.web.page.watch import MAX_DOCUMENTS, Watch
+from runtimes.web.page.navigation import too_large
+from runtimes.web.page.watch import Watch
 
 GRACE_SECONDS = 1.0
 """What a hard deadline lies behind Playwright's own, whose message is the better one."""
@@ -35,13 +35,6 @@ async def guarded(
     except TimeoutError:
         if not deadline.expired():
             raise
-        if too_late == "navigation_timeout" and watch.documents >= MAX_DOCUMENTS:
-            # It kept the browser too busy for the wait within, which would have told, to end in its time.
-            try:
-                loop = await asyncio.wait_for(close_loop(watch, watch.page), _ANSWER_SECONDS)
-            except (Error, TimeoutError) as error:
-                raise InfrastructureError("browser_error", "The browser does not answer.") from error
-            raise loop from None
         await _free_page(watch, what)
         if watch.large_document:
             raise too_large(watch) from None
