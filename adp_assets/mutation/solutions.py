@@ -163,13 +163,13 @@ async def _of_page(claimed: Verifier, services: Services, hosts: Sequence[str]) 
 
 
 async def _read_off(url: str, script: str, services: Services, hosts: Sequence[str]) -> Any:
-    from runtimes.grading.page_reading import by_script, open_page
+    from runtimes.grading.page_reading import Unreadable, by_script, open_page
 
     try:
         async with services.browsers.grading_page(allowed_domains=tuple(hosts)) as page:
             await open_page(page, url)
             return await by_script(page, script)
-    except VerifierFault as error:
+    except (VerifierFault, Unreadable) as error:
         raise Refused(f"the page's script could not be run: {error}") from error
 
 

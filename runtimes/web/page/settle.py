@@ -99,6 +99,8 @@ async def settle(
         else:
             if watch.documents >= MAX_DOCUMENTS:
                 raise await close_loop(watch, watch.page)
+        if watch.endless:
+            raise await close_loop(watch, watch.page)
     if watch.large_document:
         raise too_large(watch)
     if unreached := proxys_fault(watch, watch.failed_document):

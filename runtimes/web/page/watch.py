@@ -28,6 +28,9 @@ MAX_DIALOGS = 10
 MAX_DOCUMENTS = 5
 """Documents of one step after which a page that leads on to another is taken to do so for ever."""
 
+ENDLESS_DOCUMENTS = 20
+"""Documents of one step after which no further one is let through, as a browser follows no more redirects."""
+
 MAX_DOCUMENT_BYTES = 20_000_000
 """A larger document is not read: it would take the browser's memory, and no agent could see it."""
 
@@ -116,6 +119,11 @@ class Watch:
         return any(map(self._concerns_agent, self._navigations))
 
     @property
+    def endless(self) -> bool:
+        """Whether the current page has led on to others for longer than any page does that comes to an end."""
+        return self.documents > ENDLESS_DOCUMENTS
+
+    @property
     def calling(self) -> bool:
         """Whether a fetch or XHR call of the current page, begun since the action, is under way."""
         return any(map(self._concerns_agent, self._calls))
@@ -159,6 +167,11 @@ class Watch:
         frame = _frame_of(request)
         return frame is None or frame.page is self.page
 
+    def _leads_on(self, request: Request) -> bool:
+        """Whether the current page asks for a document in its own place; a new window's has no frame yet."""
+        frame = _frame_of(request)
+        return _is_main_document(request) and frame is not None and frame.page is self.page
+
     async def _change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
@@ -178,6 +191,8 @@ class Watch:
                     self.refused_document = route.request.url
                 # "aborted" keeps the old document, where other codes put an error page in its place.
                 await route.abort("aborted")
+            elif self.endless and self._leads_on(route.request):
+                await route.abort("aborted")
             else:
                 await route.continue_()
 
@@ -187,7 +202,7 @@ class Watch:
         if _is_main_document(request):
             self._navigations.add(request)
             # Documents, not addresses: a page that rewrites its own address stays where it is.
-            self.documents += request.redirected_from is None and self._concerns_agent(request)
+            self.documents += request.redirected_from is None and self._leads_on(request)
         elif request.resource_type in {"xhr", "fetch"}:
             self._calls.add(request)
         self._changed.set()
