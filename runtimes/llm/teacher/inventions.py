@@ -12,7 +12,8 @@ from runtimes.llm.teacher.families.base import Family
 from runtimes.llm.teacher.families.bound import BoundFamily
 from runtimes.llm.teacher.families.deep import DeepFamily, further_kinds, near_kinds
 from runtimes.llm.teacher.families.pairs import PairFamily
-from runtimes.llm.teacher.families.parts import BuiltFamily, Part
+from runtimes.llm.teacher.families.parts import Part
+from runtimes.llm.teacher.families.simple import SimpleFamily
 
 
 class Refused(Exception):
@@ -116,8 +117,8 @@ def _other_values(known: Recognised, rng: random.Random) -> Part:
     return Part(_simple(known), known.family.neighbour(known.params, rng))
 
 
-def _simple(known: Recognised) -> Family[Any]:
-    if isinstance(known.family, BuiltFamily):
+def _simple(known: Recognised) -> SimpleFamily[Any]:
+    if not isinstance(known.family, SimpleFamily):
         raise Refused("The task is built of others already; I build upon simple ones only.")
     return known.family
 

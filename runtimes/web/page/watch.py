@@ -120,7 +120,7 @@ class Watch:
 
     @property
     def endless(self) -> bool:
-        """Whether the current page has led on to others for longer than any page does that comes to an end."""
+        """Whether the current page led on to more others than any page does that comes to an end."""
         return self.documents > ENDLESS_DOCUMENTS
 
     @property

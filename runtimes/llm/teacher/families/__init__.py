@@ -29,11 +29,12 @@ from runtimes.llm.teacher.families.pairs import PAIRS
 from runtimes.llm.teacher.families.puzzles import PUZZLES
 from runtimes.llm.teacher.families.reasoning import CouponFamily, StoryFamily
 from runtimes.llm.teacher.families.reasoning_shop import BudgetFamily, CategoryCostFamily, StatementFamily
+from runtimes.llm.teacher.families.simple import SimpleFamily
 from runtimes.llm.teacher.families.web import CartFamily, OrdersFamily, ProductFactsFamily
 from runtimes.llm.teacher.families.web_forms import BalancesFamily, ContactFamily, NewslettersFamily
 from runtimes.llm.teacher.wording import LANGUAGES, Language, likeness
 
-FAMILIES: tuple[Family[Any], ...] = (
+FAMILIES: tuple[SimpleFamily[Any], ...] = (
     MultiplesFamily(),
     WindowsFamily(),
     CipherFamily(),
@@ -51,11 +52,16 @@ FAMILIES: tuple[Family[Any], ...] = (
     StatementFamily(),
     BudgetFamily(),
 )
-MULTI_TOOL: tuple[Family[Any], ...] = (LedgerFamily(), PriceBookFamily(), BestBuyFamily(), ReportFamily())
+MULTI_TOOL: tuple[SimpleFamily[Any], ...] = (
+    LedgerFamily(),
+    PriceBookFamily(),
+    BestBuyFamily(),
+    ReportFamily(),
+)
 """Longer tasks that take three tools or more; drawn only where they are asked for."""
 
 ALL_FAMILIES = FAMILIES + MULTI_TOOL
-SIMPLE: tuple[Family[Any], ...] = ALL_FAMILIES + PUZZLES
+SIMPLE: tuple[SimpleFamily[Any], ...] = ALL_FAMILIES + PUZZLES
 """What tasks are built of. Nobody samples puzzles: an operator of their own makes them."""
 
 BUILT: tuple[Family[Any], ...] = (
@@ -100,7 +106,7 @@ def sample_tasks(
     count: int,
     seed: int,
     types: Mapping[str, int] | None = None,
-    families: Sequence[Family[Any]] = FAMILIES,
+    families: Sequence[SimpleFamily[Any]] = FAMILIES,
 ) -> list[TaskSpec]:
     """`count` tasks of `families`, none a near-copy of another, the same for the same arguments.
 
@@ -120,12 +126,12 @@ def sample_tasks(
     return tasks
 
 
-def _draw(family: Family[Any], turn: int, others: list[str], rng: random.Random) -> TaskSpec:
+def _draw(family: SimpleFamily[Any], turn: int, others: list[str], rng: random.Random) -> TaskSpec:
     # Neighbouring families begin with different languages, or a short set would have one language only.
     language = LANGUAGES[(turn + ALL_FAMILIES.index(family)) % len(LANGUAGES)]
     for _ in range(_TRIES):
         params = family.sample(rng)
-        description = family.render(params, language, rng.randrange(len(family.wordings)))
+        description = family.render(params, language, rng.randrange(family.variety))
         if is_novel(description, others):
             task = family.task(params, description, f"{family.task_type}-{family.name}-{turn + 1:02d}")
             return msgspec.structs.replace(task, priority=1 + rng.randrange(10))

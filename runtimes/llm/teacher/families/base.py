@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, cached_property
-from importlib.resources import files
 from typing import Any, ClassVar, Generic, TypeVar
 
-import msgspec
-
 from runtimes.contracts import TaskSpec, Verifier
-from runtimes.llm.teacher.wording import Field, Language, Wording
+from runtimes.llm.teacher.wording import Language
 
 P = TypeVar("P")
-
-_OTHER_SUBJECTS = 0.5
-"""How often a neighbour is of a subject that `sample` does not draw from."""
 
 
 class Slip(StrEnum):
@@ -89,15 +81,14 @@ class Run:
 class Family(ABC, Generic[P]):
     """Tasks of one kind that differ in parameters: how they are worded, solved, checked and varied.
 
-    Parameters are frozen dataclasses whose fields stand in the wordings by name, so a description holds all
-    that a task is and `parse` gives back what `render` was given. `level` counts what makes a task harder.
+    A description holds all that a task is: `parse` gives back the parameters that `render` was given.
+    `level` counts what makes a task harder.
     """
 
     name: ClassVar[str]
     task_type: ClassVar[str]
     domain: ClassVar[str]
     tools: ClassVar[tuple[str, ...]]
-    fields: ClassVar[Mapping[str, Field]]
     top_level: ClassVar[int] = 3
     timeout: ClassVar[int] = 120
     """Seconds an episode may take."""
@@ -106,32 +97,20 @@ class Family(ABC, Generic[P]):
     params: type[P]
 
     @property
+    @abstractmethod
     def variety(self) -> int:
         """How many ways of saying a task `render` has, in all languages together."""
-        return len(self.wordings)
 
-    @cached_property
-    def wordings(self) -> tuple[Wording, ...]:
-        """The family's sentences, from `wordings.json`."""
-        return tuple(
-            Wording(language, template, self.fields)
-            for language, templates in _sentences()[self.name].items()
-            for template in templates
-        )
-
+    @abstractmethod
     def parse(self, description: str) -> tuple[P, Language] | None:
         """The parameters and the language of a description, or None when it is none of this family's."""
-        for wording in self.wordings:
-            values = wording.parse(description)
-            if values is not None:
-                return self.params(**values), wording.language
-        return None
 
+    @abstractmethod
     def render(self, params: P, language: Language, wording: int = 0) -> str:
-        """The description in the given language; `wording` counts round that language's sentences."""
-        own = [one for one in self.wordings if one.language == language]
-        values = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}  # type: ignore[arg-type]
-        return own[wording % len(own)].render(values)
+        """The description in the given language; `wording` counts round that language's sentences.
+
+        Raises ValueError for parameters that cannot be worded so.
+        """
 
     @abstractmethod
     def sample(self, rng: random.Random) -> P:
@@ -142,17 +121,16 @@ class Family(ABC, Generic[P]):
         """How hard, from 1 to `top_level`."""
 
     @abstractmethod
-    def at_level(self, params: P, level: int, rng: random.Random) -> P:
-        """The same parameters with as much added or taken away as makes them that hard."""
-
     def neighbour(self, params: P, rng: random.Random) -> P:
-        """Other parameters, just as hard."""
-        level = self.level(params)
-        while True:
-            other = self.at_level(self.sample(rng), level, rng)
-            moved = self.shifted(other, rng) if rng.random() < _OTHER_SUBJECTS else None
-            if (other := moved[0] if moved else other) != params:
-                return other
+        """Other parameters, just as hard. Raises ValueError where none are found."""
+
+    @abstractmethod
+    def harder(self, params: P, rng: random.Random) -> P | None:
+        """The next level up, None at the top."""
+
+    @abstractmethod
+    def easier(self, params: P, rng: random.Random) -> P | None:
+        """The next level down, None at the bottom."""
 
     def domain_of(self, params: P) -> str:
         """The subject of a task with these parameters."""
@@ -161,16 +139,6 @@ class Family(ABC, Generic[P]):
     def shifted(self, params: P, rng: random.Random) -> tuple[P, str] | None:
         """As hard, but of another subject, and that subject's name; None where the family has one only."""
         return None
-
-    def harder(self, params: P, rng: random.Random) -> P | None:
-        """The next level up, None at the top."""
-        level = self.level(params)
-        return self.at_level(params, level + 1, rng) if level < self.top_level else None
-
-    def easier(self, params: P, rng: random.Random) -> P | None:
-        """The next level down, None at the bottom."""
-        level = self.level(params)
-        return self.at_level(params, level - 1, rng) if level > 1 else None
 
     @abstractmethod
     def verifier(self, params: P) -> Verifier:
@@ -212,12 +180,6 @@ class Family(ABC, Generic[P]):
             timeout=self.timeout,
             verifier=self.verifier(params),
         )
-
-
-@cache
-def _sentences() -> dict[str, dict[Language, list[str]]]:
-    data = files(__package__).joinpath("wordings.json").read_bytes()
-    return msgspec.json.decode(data, type=dict[str, dict[Language, list[str]]])
 
 
 def finish(answer: str, thought: str) -> Call:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from runtimes.llm.teacher.families.parts import (
-    AroundFamily,
-    Part,
-)
+from runtimes.llm.teacher.families.parts import AroundFamily, Part
 from runtimes.llm.teacher.wording import Field, Language
 
 Rule = tuple[str, Any]
@@ -45,12 +43,13 @@ class BoundFamily(AroundFamily[Bound]):
             ),
         }
 
+    @abstractmethod
     def rules_for(self, part: Part) -> list[str]:
         """The kinds of rules that suit a task."""
-        raise NotImplementedError
 
+    @abstractmethod
     def some_rule(self, kind: str, rng: random.Random) -> Rule:
-        raise NotImplementedError
+        """A rule of that kind."""
 
     def bind(self, part: Part, rng: random.Random) -> Bound | None:
         kinds = self.rules_for(part)

@@ -8,7 +8,8 @@ from abc import abstractmethod
 from typing import Any, ClassVar, TypeVar
 
 from runtimes.contracts import Verifier
-from runtimes.llm.teacher.families.base import Call, Family, GaveUp, Run, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.base import Call, GaveUp, Run, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.simple import SimpleFamily
 
 P = TypeVar("P")
 
@@ -22,7 +23,7 @@ _PLANS = (
 )
 
 
-class CodeFamily(Family[P]):
+class CodeFamily(SimpleFamily[P]):
     """A function to be written. Its description leaves no freedom that the held-out cases would punish."""
 
     task_type = "code"

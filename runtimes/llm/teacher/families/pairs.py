@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -64,9 +65,9 @@ class PairFamily(BuiltFamily[Pair]):
         pair = Pair(one, other)
         return pair if self.asked(pair) else None
 
+    @abstractmethod
     def asked(self, pair: Pair) -> str:
         """Which closing the pair has; empty for two that do not go together."""
-        raise NotImplementedError
 
     def read(self, texts: dict[str, str], language: Language) -> Pair | None:
         first, second = self.part(texts["first"], language), self.part(texts["second"], language)
@@ -94,9 +95,6 @@ class PairFamily(BuiltFamily[Pair]):
 
     def level(self, params: Pair) -> int:
         return params.first.level + params.second.level
-
-    def at_level(self, params: Pair, level: int, rng: random.Random) -> Pair:
-        raise NotImplementedError("A pair is varied part by part.")
 
     def neighbour(self, params: Pair, rng: random.Random) -> Pair:
         for _ in range(TRIES):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP
 from runtimes.llm.teacher.families.base import Call, Family, Slip, Solution, Start
+from runtimes.llm.teacher.families.simple import SimpleFamily
 from runtimes.llm.teacher.wording import LANGUAGES, Language
 
 P = TypeVar("P")
@@ -27,7 +28,7 @@ _ANY_PAGE = f"{SHOP}_world/catalogue.json"
 class Part:
     """A task of a simple family, as a part of another."""
 
-    family: Family[Any]
+    family: SimpleFamily[Any]
     params: Any
 
     def __str__(self) -> str:
@@ -45,9 +46,8 @@ class BuiltFamily(Family[P]):
     """A family whose tasks hold tasks of the `simple` families, in one language, and no built ones."""
 
     top_level: ClassVar[int] = 99
-    fields: ClassVar = {}
 
-    def __init__(self, simple: Sequence[Family[Any]]) -> None:
+    def __init__(self, simple: Sequence[SimpleFamily[Any]]) -> None:
         self.simple = tuple(simple)
 
     @property
@@ -88,7 +88,7 @@ class BuiltFamily(Family[P]):
                 return Part(family, found[0])
         return None
 
-    def takes(self, family: Family[Any]) -> bool:
+    def takes(self, family: SimpleFamily[Any]) -> bool:
         """Whether tasks of that family may be parts."""
         return family.task_type == self.task_type
 
@@ -115,9 +115,6 @@ class AroundFamily(BuiltFamily[A]):
 
     def level(self, params: A) -> int:
         return params.part.level + 1
-
-    def at_level(self, params: A, level: int, rng: random.Random) -> A:
-        raise NotImplementedError("A task about a part is varied by the part.")
 
     def neighbour(self, params: A, rng: random.Random) -> A:
         for _ in range(TRIES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -12,8 +13,6 @@ from runtimes.contracts import Verifier
 from runtimes.llm.teacher.families.base import Slip, Solution, Start, finish
 from runtimes.llm.teacher.families.reasoning import ReasoningFamily, compute
 from runtimes.llm.teacher.wording import QUOTED, Choice, Either, Listing, Number, Phrase, Phrased
-
-P = TypeVar("P")
 
 
 class Move(NamedTuple):
@@ -101,6 +100,26 @@ def _steps(moves: Mapping[str, Move]) -> Either:
     return Either({kind: Phrased(move.words, Number()) for kind, move in moves.items()})
 
 
+@dataclass(frozen=True)
+class ListPuzzle:
+    """What `end` says of the list `numbers` after `steps`."""
+
+    numbers: tuple[int, ...]
+    steps: tuple[tuple[str, int], ...]
+    end: str
+
+
+@dataclass(frozen=True)
+class TextPuzzle:
+    """What `word` has become after `steps`."""
+
+    word: str
+    steps: tuple[tuple[str, int], ...]
+
+
+P = TypeVar("P", ListPuzzle, TextPuzzle)
+
+
 class PuzzleFamily(ReasoningFamily[P]):
     """A value, steps upon it in order, and a question about what comes of them."""
 
@@ -109,9 +128,16 @@ class PuzzleFamily(ReasoningFamily[P]):
     timeout = 120
     moves: ClassVar[Mapping[str, Move]]
 
+    @abstractmethod
     def lines(self, params: P) -> list[str]:
         """The program, a line a step; the last prints the answer."""
-        raise NotImplementedError
+
+    def level(self, params: P) -> int:
+        return len(params.steps)
+
+    def at_level(self, params: P, level: int, rng: random.Random) -> P:
+        steps = (*params.steps, *self.some_moves(rng, self.top_level, params.steps))
+        return replace(params, steps=steps[:level])
 
     def solution(self, params: P) -> str:
         return "\n".join(self.lines(params))
@@ -130,15 +156,6 @@ class PuzzleFamily(ReasoningFamily[P]):
         yield finish(value, f"In the end there is {value}.")
 
 
-@dataclass(frozen=True)
-class ListPuzzle:
-    """What `end` says of the list `numbers` after `steps`."""
-
-    numbers: tuple[int, ...]
-    steps: tuple[tuple[str, int], ...]
-    end: str
-
-
 class ListPuzzleFamily(PuzzleFamily[ListPuzzle]):
     name = "list_puzzle"
     domain = "number_puzzles"
@@ -154,27 +171,12 @@ class ListPuzzleFamily(PuzzleFamily[ListPuzzle]):
         numbers = tuple(rng.randint(5, 99) for _ in range(rng.randint(7, 11)))
         return ListPuzzle(numbers, self.some_moves(rng, rng.randint(1, 4)), rng.choice(list(_ENDS)))
 
-    def level(self, params: ListPuzzle) -> int:
-        return len(params.steps)
-
-    def at_level(self, params: ListPuzzle, level: int, rng: random.Random) -> ListPuzzle:
-        more = self.some_moves(rng, self.top_level, params.steps)
-        return replace(params, steps=(*params.steps, *more)[:level])
-
     def lines(self, params: ListPuzzle) -> list[str]:
         steps = [f"x = {_ON_LISTS[kind].python.format(n)}" for kind, n in params.steps]
         return [f"x = {list(params.numbers)}", *steps, f"print({_ENDS[params.end].python})"]
 
     def verifier(self, params: ListPuzzle) -> Verifier:
         return Verifier("numeric", {"tolerance": 1e-6})
-
-
-@dataclass(frozen=True)
-class TextPuzzle:
-    """What `word` has become after `steps`."""
-
-    word: str
-    steps: tuple[tuple[str, int], ...]
 
 
 class TextPuzzleFamily(PuzzleFamily[TextPuzzle]):
@@ -190,13 +192,6 @@ class TextPuzzleFamily(PuzzleFamily[TextPuzzle]):
     def sample(self, rng: random.Random) -> TextPuzzle:
         word = "".join(rng.sample(_WORDS.split(), rng.randint(2, 3)))
         return TextPuzzle(word, self.some_moves(rng, rng.randint(1, 4)))
-
-    def level(self, params: TextPuzzle) -> int:
-        return len(params.steps)
-
-    def at_level(self, params: TextPuzzle, level: int, rng: random.Random) -> TextPuzzle:
-        more = self.some_moves(rng, self.top_level, params.steps)
-        return replace(params, steps=(*params.steps, *more)[:level])
 
     def lines(self, params: TextPuzzle) -> list[str]:
         steps = [f"x = {_ON_TEXTS[kind].python.format(n)}" for kind, n in params.steps]

@@ -11,14 +11,15 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP, arrive, click, submit
-from runtimes.llm.teacher.families.base import Call, Family, GaveUp, Run, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.base import Call, GaveUp, Run, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.simple import SimpleFamily
 from runtimes.llm.teacher.families.web import world
 from runtimes.llm.teacher.wording import Choice, Either, Listing, Number, Phrase, Phrased, Text
 
 P = TypeVar("P")
 
 
-class ReasoningFamily(Family[P]):
+class ReasoningFamily(SimpleFamily[P]):
     """A task that needs a program and often the shop as well."""
 
     task_type: ClassVar[str] = "reasoning"

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP, Move, arrive, click, fill, listed, open_product, read_orders
-from runtimes.llm.teacher.families.base import Family, GaveUp, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.base import GaveUp, Slip, Solution, Start, finish
+from runtimes.llm.teacher.families.simple import SimpleFamily
 from runtimes.llm.teacher.snapshot import Page, amount
 from runtimes.llm.teacher.wording import Choice, Compound, Either, Listing, Number, Phrased, Text
 from runtimes.web.site.catalogue import ORDER_STATUSES, ORDERS, PRODUCTS, Product
@@ -50,7 +51,7 @@ def world(name: str, body: str, **judged: Any) -> Verifier:
     return Verifier("page_state", {"url": f"{SHOP}_world/{name}.json", "script": script, **judged})
 
 
-class ShopFamily(Family[P]):
+class ShopFamily(SimpleFamily[P]):
     """A task on the pages of the bundled shop."""
 
     task_type: ClassVar[str] = "web"
