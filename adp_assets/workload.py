@@ -1,7 +1,8 @@
-"""How much work a run of rounds is: episodes by task type, and the calls of synthesis that follow them.
+"""How much work a run of rounds is: episodes by task type, then synthesis: its calls, and its trials.
 
-Nobody knows beforehand how many tasks will be solved, and so what later rounds will run; the shares here are
-assumed, and the range goes from none to all. What the work takes is `estimate.py`'s.
+Nobody knows beforehand how many tasks will be solved, how many will teach something and how many new ones
+will be accepted, and so what later rounds will run; the shares here are assumed, and the range goes from none
+to all. What the work takes is `estimate.py`'s.
 """
 
 from __future__ import annotations
@@ -15,17 +16,24 @@ from msgspec import Struct
 from adp_assets.estimate import Load
 
 SOLVED = 0.7
-"""The share of tasks taken to be solved; each of these gives an essence."""
+"""The share of tasks taken to be solved."""
+
+TEACHING = 0.9
+"""The share of tasks taken to give an essence: those solved, and failures that got far enough."""
+
+TRIED = 0.9
+"""The share of proposed tasks taken to come as far as their trials."""
 
 ACCEPTED = 0.8
-"""The share of proposed tasks taken to pass the gates."""
+"""The share of proposed tasks taken to pass all gates."""
 
 CALLS_A_PROPOSAL = 2
 """The idea, then the task made of it."""
 
 
 class Course(Struct, frozen=True, kw_only=True):
-    """How rounds go: `samples` episodes a task, `mutations` proposed for each essence, 0 where none are.
+    """How rounds go: `samples` episodes a task, `mutations` proposed for each essence, 0 where none are, and
+    `trials` of each proposed task.
 
     `rounds` are the new ones, `size` is the most tasks of one, `accept` how many solved episodes are enough.
     """
@@ -34,20 +42,23 @@ class Course(Struct, frozen=True, kw_only=True):
     samples: int
     size: int
     mutations: int
+    trials: int
     accept: int | None = None
 
 
 def rest_of_round(
-    name: str, episodes: Mapping[str, int], tasks: int, mutations: int, wanted: int | None = None
+    name: str, episodes: Mapping[str, int], tasks: Mapping[str, int], course: Course
 ) -> list[Load]:
-    """What is left of a round that was begun: its episodes by type, and synthesis over its `tasks`.
+    """What is left of a round that was begun: its episodes by type, and synthesis over its `tasks`, by type.
 
-    `wanted` is how many more solved episodes end it, where so many do.
+    `course.accept` is how many more solved episodes end it, where so many do.
     """
-    left = Counter(episodes)
-    loads = [_wanted_of(name, kind, left, left, wanted, first=True) for kind in sorted(left)]
-    likely = min(tasks, sum(load.likely for load in loads)) if wanted is not None else tasks
-    return loads + _synthesis(name, likely, tasks, mutations)
+    left, run = Counter(episodes), Counter(tasks)
+    loads = [_wanted_of(name, kind, left, left, course.accept, first=True) for kind in sorted(left)]
+    if course.accept is not None:
+        done = run - left
+        run = Counter({load.what: min(run[load.what], done[load.what] + load.likely) for load in loads})
+    return loads + _synthesis(name, run, Counter(tasks), course)
 
 
 def still_wanted(wanted: int | None, loads: Iterable[Load]) -> int | None:
@@ -76,10 +87,9 @@ def new_rounds(waiting: Mapping[str, int], course: Course) -> list[Load]:
         ]
         # Every task has its first sample before any has its second.
         run = Counter({load.what: min(likely[load.what], load.likely) for load in episodes})
-        most_solved = most.total() if wanted is None else min(most.total(), wanted)
-        loads += episodes + _synthesis(name, run.total(), most_solved, course.mutations)
+        loads += episodes + _synthesis(name, run, most, course)
         wanted = still_wanted(wanted, episodes)
-        grown = SOLVED * ACCEPTED * course.mutations
+        grown = TEACHING * ACCEPTED * course.mutations
         likely = _cut(Counter({kind: round(n * grown) for kind, n in run.items()}), course.size)
         most = _cut(_times(most, course.mutations), course.size)
     return loads
@@ -103,18 +113,34 @@ def _times(tasks: Counter[str], factor: int) -> Counter[str]:
     return Counter({kind: count * factor for kind, count in tasks.items()})
 
 
-def _synthesis(name: str, tasks: int, most_tasks: int, mutations: int) -> list[Load]:
-    """One essence a solved task; a question that has to be put twice makes it twice the calls, at most."""
-    if not mutations:
+def _synthesis(name: str, tasks: Counter[str], most_tasks: Counter[str], course: Course) -> list[Load]:
+    """One essence a task at most, and of each proposals, each tried in episodes of its own.
+
+    A question that has to be put twice makes it twice the calls, at most.
+    """
+    if not course.mutations:
         return []
-    essences = round(tasks * SOLVED)
-    calls = {
-        "distillation": (essences, most_tasks),
-        "mutation": (essences * mutations * CALLS_A_PROPOSAL, most_tasks * mutations * CALLS_A_PROPOSAL),
+    essences, most = round(tasks.total() * TEACHING), most_tasks.total()
+    proposed = course.mutations * CALLS_A_PROPOSAL
+    calls = {"distillation": (essences, most), "mutation": (essences * proposed, most * proposed)}
+    tried = {
+        kind: (round(tasks[kind] * TEACHING * course.mutations * TRIED), most_tasks[kind] * course.mutations)
+        for kind in sorted(most_tasks)
+        if course.trials
     }
     return [
         Load(round=name, what=stage, unit="calls", least=0, likely=likely, most=2 * most)
         for stage, (likely, most) in calls.items()
+    ] + [
+        Load(
+            round=name,
+            what=kind,
+            unit="trials",
+            least=0,
+            likely=likely * course.trials,
+            most=most * course.trials,
+        )
+        for kind, (likely, most) in tried.items()
     ]
 
 

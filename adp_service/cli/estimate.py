@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
 from adp_assets.intake.task_files import TaskFiles
 from adp_assets.rounds import Round
-from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round, still_wanted
+from adp_assets.workload import ACCEPTED, SOLVED, TEACHING, Course, new_rounds, rest_of_round, still_wanted
 from adp_service.cli.campaign import Order
 from adp_service.cli.output import console, fields, note
 from adp_service.driver import Unfinished, newest_round, unfinished
@@ -40,25 +40,26 @@ def print_estimate(platform: Platform, order: Order, chat: ChatModel, *, as_json
 def _loads(platform: Platform, order: Order) -> list[Load]:
     """What `adp run` would do: rounds that were left, then new ones."""
     settings = platform.settings
-    mutations = settings.mutations_per_essence
     loads: list[Load] = []
     left = unfinished(platform, set(order.files))
     wanted = _wanted(platform, order, left)
-    for each in left:
-        episodes, tasks = _episodes_left(platform, each.round)
-        own = wanted if each.round.accept else None
-        rest = rest_of_round(each.round.name, episodes, tasks, mutations, own)
-        loads += rest
-        wanted = still_wanted(own, rest) if each.round.accept else wanted
     rounds = order.rounds or (settings.max_rounds if order.accept else 1)
     course = Course(
         rounds=max(rounds - len(left), 0),
         samples=order.samples or settings.samples,
         size=min(order.max_tasks or settings.round_size, settings.round_size),
-        mutations=mutations if settings.feedback_enabled or rounds == 1 else 0,
-        accept=wanted,
+        mutations=settings.mutations_per_essence,
+        trials=settings.trial_samples,
     )
-    return loads + new_rounds(_waiting(platform, order), course)
+    for each in left:
+        own = wanted if each.round.accept else None
+        episodes, tasks = _episodes_left(platform, each.round)
+        rest = rest_of_round(each.round.name, episodes, tasks, msgspec.structs.replace(course, accept=own))
+        loads += rest
+        wanted = still_wanted(own, rest) if each.round.accept else wanted
+    feeds = settings.feedback_enabled or rounds == 1
+    new = msgspec.structs.replace(course, mutations=course.mutations if feeds else 0, accept=wanted)
+    return loads + new_rounds(_waiting(platform, order), new)
 
 
 def _wanted(platform: Platform, order: Order, left: list[Unfinished]) -> int | None:
@@ -75,8 +76,8 @@ def _wanted(platform: Platform, order: Order, left: list[Unfinished]) -> int | N
     return max(order.accept - state.accepted, 0)
 
 
-def _episodes_left(platform: Platform, planned: Round) -> tuple[Counter[str], int]:
-    """Episodes of a planned round without a result, by task type, and how many tasks it has.
+def _episodes_left(platform: Platform, planned: Round) -> tuple[Counter[str], Counter[str]]:
+    """Episodes of a planned round without a result, and its tasks, each by task type.
 
     Dead letters wait for a person, and are not run.
     """
@@ -90,7 +91,7 @@ def _episodes_left(platform: Platform, planned: Round) -> tuple[Counter[str], in
         kind: n * planned.samples - len(platform.journal.finished(planned.name, kind)) - held[kind]
         for kind, n in counts.items()
     }
-    return Counter({kind: max(count, 0) for kind, count in left.items()}), sum(counts.values())
+    return Counter({kind: max(count, 0) for kind, count in left.items()}), Counter(counts)
 
 
 def _waiting(platform: Platform, order: Order) -> Counter[str]:
@@ -113,9 +114,9 @@ class _Past:
         self.model = model
 
     def __call__(self, load: Load) -> Sequence[Tokens]:
-        if load.unit == "episodes":
-            return self.usage.of_episodes(load.what, self.model)
-        return self.usage.of_calls(load.what, self.model)
+        if load.unit == "calls":
+            return self.usage.of_calls(load.what, self.model)
+        return self.usage.of_episodes(load.what, self.model)
 
 
 class _Cost:
@@ -133,7 +134,7 @@ def _show(found: Estimate, chat: ChatModel) -> None:
     right: Any = {"justify": "right", "no_wrap": True}
     table = Table(
         *(Column("round", no_wrap=True), Column("work", no_wrap=True), Column("tokens", **right)),
-        *(Column("from - to", **right), Column("dollars", **right), Column("from - to", **right)),
+        *(Column("from - to", **right), Column("US$", **right), Column("from - to", **right)),
         Column("past", **right),
         box=None,
         pad_edge=False,
@@ -142,8 +143,9 @@ def _show(found: Estimate, chat: ChatModel) -> None:
     for each in found.loads:
         load = each.load
         name, shown = load.round if load.round != shown else "", load.round
-        past = str(each.past) if each.past else "none"
-        table.add_row(name, f"{load.likely:,} {load.what}", *_figures(each), past)
+        past = str(each.past) if each.past else "-"
+        work = f"{load.likely:,} {load.what}" + (" trials" if load.unit == "trials" else "")
+        table.add_row(name, work, *_figures(each), past)
     table.add_row("all", "", *_figures(found), "", style="bold")
     console.print(table)
     fields({"model": f"{chat.model} ({chat.provider})"})
@@ -154,8 +156,8 @@ def _show(found: Estimate, chat: ChatModel) -> None:
         )
     if any(each.load.unit == "calls" for each in found.loads):
         note(
-            f"Taken to be solved: {SOLVED:.0%} of the tasks; to pass the gates: {ACCEPTED:.0%} of the new "
-            "ones. The range goes from none to all."
+            f"Taken to be solved: {SOLVED:.0%} of the tasks; to give an essence: {TEACHING:.0%}; to pass the "
+            f"gates: {ACCEPTED:.0%} of the new ones. The range goes from none to all."
         )
     if found.usd is None:
         note(f"The price of {chat.model} is not known: set it in LLM_PRICES to have dollars, too.")

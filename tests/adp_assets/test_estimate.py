@@ -6,9 +6,10 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from adp_assets.estimate import ENOUGH, WIDE, Estimate, Load, Tokens, assumed, estimate
-from adp_assets.workload import ACCEPTED, SOLVED, Course, new_rounds, rest_of_round, still_wanted
+from adp_assets.workload import ACCEPTED, TEACHING, TRIED, Course, new_rounds, rest_of_round, still_wanted
 
 
 def episodes(count: int, what: str = "code") -> Load:
@@ -68,63 +69,81 @@ def test_nothing_to_do_takes_nothing() -> None:
     assert (found.loads, found.tokens, found.usd) == ([], 0, 0.0)
 
 
+def course(
+    rounds: int = 1, samples: int = 1, size: int = 1000, mutations: int = 1, trials: int = 0
+) -> Course:
+    return Course(rounds=rounds, samples=samples, size=size, mutations=mutations, trials=trials)
+
+
 def loads(rounds: Sequence[Load]) -> dict[tuple[str, str], tuple[int, int, int]]:
-    return {(load.round, load.what): (load.least, load.likely, load.most) for load in rounds}
+    """Least, likely and most of each, by round and what is done; trials by type under `TYPE trials`."""
+    return {
+        (load.round, load.what + " trials" * (load.unit == "trials")): (load.least, load.likely, load.most)
+        for load in rounds
+    }
 
 
-def test_a_new_round_is_its_tasks_and_synthesis_over_those_solved() -> None:
-    course = Course(rounds=1, samples=4, size=1000, mutations=2)
-    assert loads(new_rounds({"code": 10, "web": 20}, course)) == {
+def test_a_new_round_is_its_tasks_and_synthesis_over_those_that_teach_something() -> None:
+    assert (TEACHING, TRIED) == (0.9, 0.9)
+    found = new_rounds({"code": 10, "web": 20}, course(samples=4, mutations=2, trials=3))
+    assert loads(found) == {
         ("new round 1", "code"): (40, 40, 40),
         ("new round 1", "web"): (80, 80, 80),
-        ("new round 1", "distillation"): (0, 21, 60),
-        ("new round 1", "mutation"): (0, 84, 240),
+        ("new round 1", "distillation"): (0, 27, 60),
+        ("new round 1", "mutation"): (0, 108, 240),
+        ("new round 1", "code trials"): (0, 16 * 3, 60),
+        ("new round 1", "web trials"): (0, 32 * 3, 120),
     }
 
 
 def test_a_later_round_may_have_any_number_up_to_all_that_can_be_made() -> None:
-    course = Course(rounds=2, samples=1, size=1000, mutations=1)
-    found = loads(new_rounds({"code": 100}, course))
-    assert found["new round 2", "code"] == (0, round(100 * SOLVED * ACCEPTED), 100)
+    found = loads(new_rounds({"code": 100}, course(rounds=2)))
+    assert found["new round 2", "code"] == (0, round(100 * TEACHING * ACCEPTED), 100)
+    assert ("new round 1", "code trials") not in found, "none are asked for"
 
 
 def test_a_round_takes_no_more_than_its_size_and_none_follows_without_mutations() -> None:
-    found = loads(new_rounds({"code": 300, "web": 100}, Course(rounds=3, samples=1, size=40, mutations=0)))
+    found = loads(new_rounds({"code": 300, "web": 100}, course(rounds=3, size=40, mutations=0, trials=2)))
     assert found == {("new round 1", "code"): (30, 30, 30), ("new round 1", "web"): (10, 10, 10)}
 
 
 def test_a_target_ends_a_round_early_where_all_goes_well() -> None:
-    course = Course(rounds=1, samples=1, size=1000, mutations=0, accept=10)
-    assert loads(new_rounds({"code": 100}, course)) == {("new round 1", "code"): (10, 15, 100)}
+    wanted = replace(course(mutations=0), accept=10)
+    assert loads(new_rounds({"code": 100}, wanted)) == {("new round 1", "code"): (10, 15, 100)}
 
 
 def test_rounds_after_one_that_reaches_the_target_are_not_expected() -> None:
-    course = Course(rounds=3, samples=1, size=1000, mutations=1, accept=10)
-    assert loads(new_rounds({"code": 1000}, course)) == {
+    wanted = replace(course(rounds=3), accept=10)
+    assert loads(new_rounds({"code": 1000}, wanted)) == {
         ("new round 1", "code"): (10, 15, 1000),
-        ("new round 1", "distillation"): (0, 10, 20),
-        ("new round 1", "mutation"): (0, 20, 40),
+        ("new round 1", "distillation"): (0, 14, 2000),
+        ("new round 1", "mutation"): (0, 28, 4000),
     }
 
 
 def test_a_later_round_runs_for_what_is_still_missing() -> None:
-    course = Course(rounds=3, samples=1, size=10, mutations=4, accept=12)
-    found = loads(new_rounds({"code": 10}, course))
+    found = loads(new_rounds({"code": 10}, replace(course(rounds=3, size=10, mutations=4), accept=12)))
     assert found["new round 1", "code"] == (10, 10, 10)
     assert found["new round 2", "code"] == (0, 8, 10), "5 more at 70 %"
     assert ("new round 3", "code") not in found
 
 
 def test_a_round_that_was_left_runs_no_more_than_its_target_wants() -> None:
-    left = rest_of_round("r", {"code": 990}, 1000, 1, wanted=7)
+    left = rest_of_round("r", {"code": 990}, {"code": 1000}, replace(course(trials=2), accept=7))
     assert loads(left)["r", "code"] == (7, 10, 990)
-    assert loads(left)["r", "distillation"] == (0, 7, 2000)
+    assert loads(left)["r", "distillation"] == (0, 18, 2000), "ten tasks were run, ten are to come"
+    assert loads(left)["r", "code trials"] == (0, 32, 2000)
     assert still_wanted(7, left) == 0
 
 
 def test_a_round_that_was_left_has_what_is_left() -> None:
-    assert loads(rest_of_round("round-0003", {"code": 7}, 7, 1)) == {
+    """Also where all episodes of a type are done: synthesis is over the whole round."""
+    left = rest_of_round("round-0003", {"code": 7, "web": 0}, {"code": 10, "web": 10}, course(trials=1))
+    assert loads(left) == {
         ("round-0003", "code"): (7, 7, 7),
-        ("round-0003", "distillation"): (0, 5, 14),
-        ("round-0003", "mutation"): (0, 10, 28),
+        ("round-0003", "web"): (0, 0, 0),
+        ("round-0003", "distillation"): (0, 18, 40),
+        ("round-0003", "mutation"): (0, 36, 80),
+        ("round-0003", "code trials"): (0, 8, 10),
+        ("round-0003", "web trials"): (0, 8, 10),
     }

@@ -74,6 +74,9 @@ def test_a_finished_round_materialized_anew_pays_for_nothing_synthesis_included(
         assert calls.keys() == {"episode", "distillation", "mutation"}
         assert sum(calls.values()) == paid
         first = list(platform.journal.read_round("round-0001"))
+        loads = [each["load"] for each in figures(tmp_path, "--again")["loads"]]
+        [trials] = [load for load in loads if load["unit"] == "trials"]
+        assert (trials["what"], trials["likely"], trials["most"]) == ("code", 4, 6), "two a candidate"
 
         with platform.database.begin() as connection:
             connection.execute(sa.delete(journal))
