@@ -113,7 +113,7 @@ async def _verified(
             trajectory.graded(None), verifier=verifier.kind, grade_reason=str(error)
         )
     except TimeoutError as error:
-        if not clock.deadline.expired():
+        if not clock.is_over:
             raise
         if clock.in_agents_code:
             reason = f"what was submitted took longer than {GRADING_SECONDS:g} s in all"

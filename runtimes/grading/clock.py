@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from runtimes.clock import Clock
 
 
-@dataclass
-class Clock:
+class VerdictClock(Clock):
     """The limit of one verdict; `in_agents_code` where it ran out while code of the agent's did."""
 
-    deadline: asyncio.Timeout
-    in_agents_code: bool = False
+    in_agents_code = False
 
 
-_CLOCK: ContextVar[Clock | None] = ContextVar("clock", default=None)
+_CLOCK: ContextVar[VerdictClock | None] = ContextVar("clock", default=None)
 
 
 @asynccontextmanager
-async def limited(seconds: float) -> AsyncIterator[Clock]:
+async def limited(seconds: float) -> AsyncIterator[VerdictClock]:
     """End the block by TimeoutError after so many seconds that count."""
-    async with asyncio.timeout(seconds) as deadline:
-        clock = Clock(deadline)
+    clock = VerdictClock()
+    async with clock.limited(seconds):
         token = _CLOCK.set(clock)
         try:
             yield clock
@@ -32,21 +31,10 @@ async def limited(seconds: float) -> AsyncIterator[Clock]:
             _CLOCK.reset(token)
 
 
-@contextmanager
-def uncounted() -> Iterator[None]:
+def uncounted() -> AbstractContextManager[None]:
     """Around waiting for what others hold: a place, a turn, a model that is asked by many."""
     clock = _CLOCK.get()
-    until = None if clock is None or clock.deadline.expired() else clock.deadline.when()
-    if clock is None or until is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    clock.deadline.reschedule(None)
-    try:
-        yield
-    finally:
-        clock.deadline.reschedule(until + loop.time() - began)
+    return nullcontext() if clock is None else clock.stopped()
 
 
 @contextmanager
@@ -57,5 +45,5 @@ def agents_code() -> Iterator[None]:
     except asyncio.CancelledError:
         clock = _CLOCK.get()
         if clock is not None:
-            clock.in_agents_code = clock.deadline.expired()
+            clock.in_agents_code = clock.is_over
         raise
