@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from adp_assets.display import line_chart
-from adp_assets.diversity.measure import Measures, Spread
+from adp_assets.diversity.measure import UNNAMED, Measures, Spread
 
 
 def diversity_metadata(chain: Mapping[str, Measures]) -> dict[str, dg.MetadataValue]:
@@ -51,8 +51,10 @@ def figures(measures: Measures) -> dict[str, float | None]:
 def in_words(measures: Measures) -> str:
     """One line: how varied a round is."""
     seeds = "" if measures.from_seeds is None else f"{measures.from_seeds:.2f} from the seeds, "
+    named = measures.domains.counts.keys() != {UNNAMED}
+    domains = f"{measures.domains.bits:.2f} bits" if named else "not named"
     return (
-        f"domains {measures.domains.bits:.2f} bits, tools {measures.tools.bits:.2f} bits, "
+        f"domains {domains}, tools {measures.tools.bits:.2f} bits, "
         f"distinct 3-grams {measures.distinct[2]:.2f}, near copies {measures.near_duplicates:.1%}, {seeds}"
         f"{measures.lineage.roots} roots, {measures.lineage.depth} deep"
     )
