@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -64,6 +71,10 @@ Hosts = Annotated[Words, AfterValidator(_hosts)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
+_LEAST_OF = {"pass_rate_max": "pass_rate_min", "max_success_rate": "min_success_rate"}
+"""The upper bounds, and the lower bound of each."""
+
+
 class Settings(BaseSettings):
     """Every setting, by its environment variable's name in lower case. `.env.example` explains each."""
 
@@ -90,12 +101,12 @@ class Settings(BaseSettings):
     forbidden_domains: Words = ()
     review_required: bool = False
     pass_rate_min: float = Field(0.3, ge=0, le=1)
-    pass_rate_max: float = Field(0.9, ge=0, le=1)
+    pass_rate_max: float = Field(0.9, ge=0, le=1, validate_default=True)
     root_share: float = Field(0.2, gt=0, le=1)
     min_novelty: float = Field(0.05, ge=0, le=1)
     max_diversity_drop: float = Field(0.1, ge=0, le=1)
     min_success_rate: float = Field(0.01, ge=0, le=1)
-    max_success_rate: float = Field(1.0, ge=0, le=1)
+    max_success_rate: float = Field(1.0, ge=0, le=1, validate_default=True)
 
     max_concurrent: int = Field(4, ge=1)
     max_concurrent_tasks: int = Field(10, ge=1)
@@ -152,6 +163,15 @@ class Settings(BaseSettings):
     def path(self, path: Path | str) -> Path:
         """A configured path, absolute; relative ones start at the project's folder."""
         return (self.project_root / path).absolute()
+
+    @field_validator(*_LEAST_OF)
+    @classmethod
+    def _above_the_least(cls, value: float, info: ValidationInfo) -> float:
+        name = _LEAST_OF[str(info.field_name)]
+        least = info.data.get(name, 0.0)
+        if value < least:
+            raise ValueError(f"Input should be no less than {name.upper()}, which is {least:g}")
+        return value
 
     @property
     def output(self) -> Path:

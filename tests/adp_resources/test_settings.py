@@ -116,6 +116,21 @@ def test_a_wrong_private_host_is_told_with_how_one_is_written(monkeypatch: pytes
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("lower", "upper"), [("PASS_RATE_MIN", "PASS_RATE_MAX"), ("MIN_SUCCESS_RATE", "MAX_SUCCESS_RATE")]
+)
+def test_bounds_are_in_order_also_where_only_one_is_set(project: Path, lower: str, upper: str) -> None:
+    env_file(project, f"{lower}=0.5", f"{upper}=0.4")
+    with pytest.raises(ConfigurationError, match=rf"{upper}: .* {lower}, which is 0.5 \(got '0.4'\)"):
+        load_settings()
+    env_file(project, f"{lower}=0.95")
+    if upper == "MAX_SUCCESS_RATE":
+        assert load_settings().min_success_rate == 0.95
+    else:
+        with pytest.raises(ConfigurationError, match=rf"{upper}: .* which is 0.95 \(got 0.9\)"):
+            load_settings()
+
+
 def test_every_wrong_value_is_told_at_once(project: Path) -> None:
     env_file(project, "SAMPLES=x", "ROUND_SIZE=y")
     with pytest.raises(ConfigurationError, match=r"(?s)SAMPLES.*ROUND_SIZE|ROUND_SIZE.*SAMPLES"):
