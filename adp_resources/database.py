@@ -18,7 +18,7 @@ from runtimes.errors import ConfigurationError
 from runtimes.write_ahead import log_ahead
 
 VERSION_TABLE = "adp_schema_version"
-HEAD = "0006"
+HEAD = "0007"
 BUSY_SECONDS = 60
 
 

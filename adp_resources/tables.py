@@ -49,6 +49,7 @@ pool_tasks = Table(
         *("status", "priority", "task_type", "root_id", "draw", "generation", "source"),
     ),
     Index("pool_tasks_by_root", "root_id"),
+    Index("pool_tasks_by_age", "added_at", "task_id"),
 )
 """Every task the platform knows.
 
@@ -190,7 +191,7 @@ candidates = Table(
     Column("task_id", String(200), primary_key=True),
     Column("parent_id", String(200), nullable=False),
     Column("operator", String(64), nullable=False),
-    Column("accepted", Boolean, nullable=False),
+    Column("accepted", Boolean),
     Column("gate", String(32), nullable=False),
     Column("reason", Text, nullable=False),
     Column("spec", JSON),
@@ -198,13 +199,16 @@ candidates = Table(
     Column("essence_id", String(64), nullable=False, server_default=""),
     Column("reference", Text, nullable=False, server_default=""),
     Column("verdicts", JSON, nullable=False, server_default="[]"),
+    Column("prompt_version", Text, nullable=False, server_default=""),
+    Column("gates_version", String(32), nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
     Index("candidates_by_gate", "accepted", "gate"),
 )
-"""Every task that mutation proposed, with the verdict of the gate that decided.
+"""Every task that mutation proposed, with the verdict of the gate that decided; `accepted` is null before.
 
 `verdicts` has each gate that was asked, in order: gate, passed, reason, seconds. `reference` is the answer
 that a right agent would hand in, empty where only the state of the world decides; no agent is ever shown it.
+`prompt_version` is of what drafted it, `gates_version` of what judged it; empty where neither was kept.
 """
 
 trials = Table(
@@ -223,8 +227,12 @@ trials = Table(
     Column("seconds", Float, nullable=False),
     Column("ended_at", Float, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("task_digest", String(64), nullable=False, server_default=""),
 )
-"""Episodes that candidates were tried in before they were let in; they are no round's, and in no dataset."""
+"""Episodes that candidates were tried in before they were let in; they are no round's, and in no dataset.
+
+`task_digest` says which task that was: a candidate that is drafted anew keeps its id, and not its trials.
+"""
 
 reviews = Table(
     "reviews",
@@ -271,3 +279,12 @@ llm_calls = Table(
 
 `attempt` is one try of an episode, or one other piece of work; `number` counts its calls from 1.
 """
+
+llm_replies = Table(
+    "llm_replies",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("reply", LargeBinary, nullable=False),
+    Column("kept_at", Float, nullable=False),
+)
+"""What models replied to distillation and mutation, by request: a round made again comes out the same."""

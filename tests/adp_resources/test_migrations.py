@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import adp_resources.migrations
 from adp_resources.database import Database
 from adp_resources.dead_letters import DeadLetters
 from adp_resources.journal import Journal
+from adp_resources.tables import candidates, trials
 from adp_resources.task_stats import TaskRecord, TaskStats
 from runtimes.contracts import Trajectory, trajectory_to_json
 
@@ -38,12 +39,12 @@ def old(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def bring_to(database: Database, version: str) -> None:
+def bring_to(database: Database, version: str, way: Callable[..., None] = command.upgrade) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(adp_resources.migrations.__file__).parent))
     with database.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, version)
+        way(config, version)
 
 
 def episode(task_id: str, sample: int, outcome: str, **fields: Any) -> dict[str, Any]:
@@ -101,3 +102,56 @@ def test_what_no_dataset_takes_counts_towards_no_old_target(old: Database, tmp_p
     state = Journal(old, tmp_path).acceptance("r1")
     assert state is not None
     assert (state.accepted, state.withheld) == (1, 2)
+
+
+def test_what_was_judged_before_stands_and_is_of_versions_that_nobody_knows(old: Database) -> None:
+    bring_to(old, "0006")
+    row = (
+        "INSERT INTO candidates (round, task_id, parent_id, operator, accepted, gate, reason, spec,"
+        " created_at) VALUES ('r1', :task_id, 'p', 'parameter', :accepted, 'trial', '', '{\"a\": 1}', 1.0)"
+    )
+    with old.begin() as connection:
+        rows = [{"task_id": "in", "accepted": True}, {"task_id": "out", "accepted": False}]
+        connection.execute(sa.text(row), rows)
+        connection.execute(sa.insert(trials_before()), {**TRIAL, "task_id": "in"})
+
+    old.upgrade()
+
+    with old.begin() as connection:
+        found = connection.execute(sa.select(candidates).order_by(candidates.c.task_id)).all()
+        assert [(row.task_id, row.accepted) for row in found] == [("in", True), ("out", False)]
+        assert {(row.gates_version, row.prompt_version) for row in found} == {("", "")}
+        assert [row.spec for row in found] == [{"a": 1}] * 2
+        assert connection.execute(sa.select(trials.c.task_digest)).scalar() == ""
+        undecided = {**found[0]._asdict(), "task_id": "undecided", "accepted": None}
+        connection.execute(sa.insert(candidates), undecided)
+
+
+TRIAL: dict[str, Any] = {
+    **{"round": "r1", "sample": 1000, "outcome": "solved", "steps": 1, "prompt_tokens": 0},
+    **{"completion_tokens": 0, "seconds": 1.0, "ended_at": 1.0, "document": b""},
+}
+
+
+def trials_before() -> sa.TableClause:
+    """The table of trials as it was."""
+    return sa.table("trials", *(sa.column(name) for name in ("task_id", *TRIAL)))
+
+
+def test_going_back_keeps_what_was_decided(database: Database) -> None:
+    row = {
+        "round": "r1",
+        "parent_id": "p",
+        "operator": "parameter",
+        "gate": "",
+        "reason": "",
+        "created_at": 1.0,
+    }
+    with database.begin() as connection:
+        rows = [{**row, "task_id": str(accepted), "accepted": accepted} for accepted in (True, False, None)]
+        connection.execute(sa.insert(candidates), rows)
+    bring_to(database, "0006", command.downgrade)
+    with database.read() as connection:
+        found = connection.execute(sa.text("SELECT task_id, accepted FROM candidates ORDER BY task_id")).all()
+    assert [tuple(row) for row in found] == [("False", 0), ("True", 1)]
+    database.upgrade()

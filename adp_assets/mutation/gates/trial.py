@@ -60,7 +60,7 @@ class TrialGate(Gate):
     async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
         if not self._samples:
             return Finding(True, "not tried: TRIAL_SAMPLES is 0")
-        known = await asyncio.to_thread(self._trials.finished, self._round, task.task_id)
+        known = await asyncio.to_thread(self._trials.finished, self._round, task)
         done = {trajectory.sample for trajectory in known}
         wanted = range(FIRST_SAMPLE, FIRST_SAMPLE + self._samples)
         missing = [sample for sample in wanted if sample not in done]
@@ -80,7 +80,7 @@ class TrialGate(Gate):
     async def _episode(self, task: TaskSpec, sample: int) -> Trajectory:
         runtime = self._runtime(task.task_type)
         ended = await perform(task, runtime, self._services, sample=sample, round=self._round)
-        await asyncio.to_thread(self._trials.write, ended)
+        await asyncio.to_thread(self._trials.write, task, ended)
         if not ended.finished:
             raise InfrastructureError(ended.error_type or "system_error", ended.error_message or "")
         return ended

@@ -102,6 +102,20 @@ async def test_a_finished_trial_is_never_run_again(database: Database) -> None:
     assert scene.tries.total() == 2
 
 
+async def test_a_task_is_not_judged_by_the_trials_of_another_that_had_its_id(database: Database) -> None:
+    await tried(database, Scene(), asked("same"))
+    scene = Scene()
+    hopeless = task(
+        "same",
+        task_type="reasoning",
+        description="Nothing solves this.",
+        verifier=Verifier("numeric", {"expected": 7}),
+    )
+    (finding,) = await tried(database, scene, hopeless)
+    assert isinstance(finding, Finding)
+    assert (finding.passed, scene.tries.total()) == (False, 2)
+
+
 async def test_no_more_episodes_are_in_flight_than_allowed(database: Database) -> None:
     meeting = asyncio.Barrier(3)
     scene = Scene(lambda task, attempt: meeting.wait())
