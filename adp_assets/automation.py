@@ -12,6 +12,7 @@ import dagster as dg
 
 from adp_assets.execution.assets import asset_name
 from adp_assets.intake.pool import TaskPool
+from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS, Round, Rounds, may_follow, next_name
 from adp_assets.selection.drying import proposals_of
 from adp_resources.resources import DatabaseResource
@@ -73,7 +74,8 @@ def landed(
     """Sort rounds into those whose trajectories have all landed and those to look at again.
 
     `materialized` are the rounds each trajectory asset has, `running` the rounds a run is working on,
-    `mutated` those that gave their new tasks. A round waits while its run goes on or its mutation is due.
+    `mutated` those whose new tasks are all judged. A round waits while its run goes on or its mutation is
+    due.
     """
     ready, waiting = [], []
     for name in rounds:
@@ -107,16 +109,22 @@ def next_round_sensor(task_types: tuple[str, ...], job: Any) -> dg.SensorDefinit
             return dg.SkipReason("FEEDBACK_ENABLED is off.")
         cursor = json.loads(context.cursor) if context.cursor else {"after": {}, "waiting": []}
         seen = _new_events(context.instance, keys, cursor["after"])
+        undecided = CandidateTable(database.get()).undecided()
+        mutated = context.instance.get_materialized_partitions(dg.AssetKey("mutated_tasks"))
         state = landed(
             dict.fromkeys([*cursor["waiting"], *seen]),
             {key.to_user_string(): context.instance.get_materialized_partitions(key) for key in keys},
             _rounds_in_progress(context.instance),
-            context.instance.get_materialized_partitions(dg.AssetKey("mutated_tasks")),
+            mutated - undecided.keys(),
         )
         rounds = Rounds(database.get())
         known = rounds.names_taken(context.instance.get_dynamic_partitions("rounds"))
         requests: list[dg.RunRequest] = []
-        refused: list[str] = []
+        refused = [
+            f"{name}: {undecided[name]} Materialize it again"
+            for name in state.waiting
+            if name in undecided and name in mutated
+        ]
         for name in state.ready:
             reason = _why_not(name, rounds, database, values)
             if reason:

@@ -20,7 +20,7 @@ from adp_assets.distillation.assets import essences_asset
 from adp_assets.execution.assets import trajectory_asset
 from adp_assets.execution.dead_letters import dead_letters_asset, none_waits
 from adp_assets.intake.assets import seed_tasks
-from adp_assets.mutation.assets import mutated_tasks
+from adp_assets.mutation.assets import mutated_tasks_asset
 from adp_resources.resources import resources
 from runtimes.registry import task_types
 
@@ -35,7 +35,7 @@ def build_defs(overrides: Mapping[str, object] | None = None) -> dg.Definitions:
         *map(trajectory_asset, kinds),
         dead_letters_asset(kinds),
         essences_asset(kinds),
-        mutated_tasks,
+        mutated_tasks_asset(),
         training_dataset_asset(kinds),
         dataset_release,
     ]

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from adp_assets.automation import DEAD_LETTERS_JOB, FINISHED, RELEASE_JOB, ROUND_JOB, round_config
 from adp_assets.execution.assets import asset_name
+from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
@@ -31,7 +32,7 @@ class Ran:
     """How one round's run ended; `failure` is what a person should read, empty when it went well.
 
     `refused` tells that the model's server refuses every request, so that no other round can do better;
-    `stopped` says which budget was spent before all was run.
+    `stopped` says what kept it from running or judging all, such as a spent budget.
     """
 
     round: str
@@ -58,7 +59,13 @@ def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> R
     """Materialize every stage of a round; what an earlier try finished is kept."""
     _add_round(platform.instance, name)
     ran = _execute(platform, ROUND_JOB, name, {**round_config(**seed_tasks), **QUIET})
-    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=platform.journal.why_stopped(name))
+    return ran if ran.stopped or ran.cancelled else replace(ran, stopped=why_stopped(platform, name))
+
+
+def why_stopped(platform: Platform, name: str) -> str:
+    """What kept a round from being run, or its new tasks from being judged, to the end; empty for nothing."""
+    undecided = CandidateTable(platform.database).undecided()
+    return platform.journal.why_stopped(name) or undecided.get(name, "")
 
 
 def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
@@ -159,15 +166,17 @@ def cancel_round(platform: Platform, name: str) -> int:
 def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
     """Rounds with work left, oldest first.
 
-    These are the rounds of an earlier command that were not seen to the end, or stopped when a budget was
-    spent; with `sources`, only those that have tasks of these files. And rounds of anybody's in which a
-    person put dead letters back. Raises ConfigurationError when another process is working on one of them.
+    These are the rounds of an earlier command that were not seen to the end, stopped when a budget was spent
+    or have candidates that could not be judged; with `sources`, only those that have tasks of these files.
+    And rounds of anybody's in which a person put dead letters back. Raises ConfigurationError when another
+    process is working on one of them.
     """
     done = completed(platform)
     busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
     letters = platform.dead_letters.in_rounds("retry")
     journal = platform.journal
-    whole = done - {name for name in journal.given_up() if journal.why_stopped(name)}
+    undecided = CandidateTable(platform.database).undecided().keys()
+    whole = done - undecided - {name for name in journal.given_up() if journal.why_stopped(name)}
     found = []
     for planned in platform.rounds.all():
         left = Unfinished(planned, letters.get(planned.name, 0) if planned.name in done else 0)
@@ -191,7 +200,7 @@ def newest_round(platform: Platform, sources: set[str]) -> Round | None:
 
 
 def completed(platform: Platform) -> set[str]:
-    """The rounds that went through every stage, which a budget may have kept from running all."""
+    """The rounds that went through every stage, though `why_stopped` may tell of work that is left."""
     return set.intersection(*(platform.instance.get_materialized_partitions(key) for key in LAST_ASSETS))
 
 

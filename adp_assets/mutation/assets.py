@@ -1,6 +1,7 @@
 """The asset `mutated_tasks`; the accepted ones are in the pool when it has materialized."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from adp_assets.display import bar_chart, preview
 from adp_assets.intake.frames import tasks_of
 from adp_assets.mutation.candidate import Proposal
-from adp_assets.mutation.gates.base import Judgement
+from adp_assets.mutation.gates.base import GATES_VERSION, Judgement
 from adp_assets.mutation.gates.form import SchemaGate, ToolsGate
 from adp_assets.mutation.gates.policy import PolicyGate
 from adp_assets.mutation.gates.sanity import SanityGate
@@ -19,7 +20,7 @@ from adp_assets.mutation.gates.trial import TrialGate
 from adp_assets.mutation.gates.tries import Outages
 from adp_assets.mutation.judging import Judging
 from adp_assets.mutation.operators import operators
-from adp_assets.mutation.propose import PROMPT_VERSION, proposals, propose
+from adp_assets.mutation.propose import proposals, propose
 from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
@@ -32,9 +33,6 @@ from adp_resources.trials import Trials
 from runtimes.contracts import Essence
 from runtimes.llm.base import Account
 from runtimes.services import Services
-
-GATES_VERSION = "1"
-"""Of the rules by which candidates are judged; another one makes what was judged before out of date."""
 
 COLUMNS = {
     "task_id": pl.String(),
@@ -54,56 +52,58 @@ COLUMNS = {
 """`accepted` is null where nothing final could be said yet."""
 
 
-@dg.asset(
-    partitions_def=ROUNDS,
-    group_name="mutation",
-    kinds={"polars", "parquet", "openai"},
-    code_version=f"{PROMPT_VERSION}-{GATES_VERSION}",
-    description="New tasks made from the round's essences, each with its lineage and the verdict of the "
-    "gates. Accepted ones wait in the pool for a coming round, which is how the loop closes.",
-)
-def mutated_tasks(
-    context: dg.AssetExecutionContext,
-    seed_tasks: pl.DataFrame,
-    essences: pl.DataFrame,
-    settings: SettingsResource,
-    database: DatabaseResource,
-    fanout: FanOutResource,
-) -> pl.DataFrame:
-    values = settings.get()
-    asked = proposals(
-        [msgspec.convert(row, Essence) for row in essences.iter_rows(named=True)],
-        tasks_of(seed_tasks),
-        operators(),
-        values.mutations_per_essence,
+def mutated_tasks_asset() -> dg.AssetsDefinition:
+    """`mutated_tasks`, its code version that of the gates and of every operator there is."""
+
+    @dg.asset(
+        partitions_def=ROUNDS,
+        group_name="mutation",
+        kinds={"polars", "parquet", "openai"},
+        code_version=code_version(),
+        description="New tasks made from the round's essences, each with its lineage and the verdict of the "
+        "gates. Accepted ones wait in the pool for a coming round, which is how the loop closes.",
     )
-
-    async def run() -> list[Judgement]:
-        async with fanout.services() as services:
-            return await judged(asked, services, values, database.get(), context.partition_key)
-
-    with failing_in_words(context):
-        judgements = run_stoppable(run, cancelled(context)) if asked else []
-    frame = pl.DataFrame([_row(judgement) for judgement in judgements], schema=COLUMNS)
-    undecided = frame.filter(pl.col("accepted").is_null())
-    if undecided.height:
-        context.log.warning(
-            "%d candidates are undecided and will be judged when the round is materialized again: %s",
-            *(undecided.height, undecided["reason"][0]),
+    def mutated_tasks(
+        context: dg.AssetExecutionContext,
+        seed_tasks: pl.DataFrame,
+        essences: pl.DataFrame,
+        settings: SettingsResource,
+        database: DatabaseResource,
+        fanout: FanOutResource,
+    ) -> pl.DataFrame:
+        values = settings.get()
+        asked = proposals(
+            [msgspec.convert(row, Essence) for row in essences.iter_rows(named=True)],
+            tasks_of(seed_tasks),
+            operators(),
+            values.mutations_per_essence,
         )
-    context.add_output_metadata(
-        {
-            "accepted": frame.filter(pl.col("accepted")).height,
-            "rejected": frame.filter(~pl.col("accepted")).height,
-            "undecided": undecided.height,
-            "trivial": frame.filter(pl.col("accepted"), pl.col("expected_pass") == 1).height,
-            "refused_by": dict(Counter(frame.filter(~pl.col("accepted"))["gate"].to_list())),
-            "preview": preview(frame, ["accepted", "operator", "description", "gate", "reason"]),
-            "chart": bar_chart("Candidates by operator", _ends(frame, "operator")),
-            "gates": bar_chart("Candidates by the gate that decided", _ends(frame, "gate")),
-        }
-    )
-    return frame
+
+        async def run() -> list[Judgement]:
+            async with fanout.services() as services:
+                return await judged(asked, services, values, database.get(), context.partition_key)
+
+        with failing_in_words(context):
+            CandidateTable(database.get()).forget_undecided(context.partition_key, asked)
+            judgements = run_stoppable(run, cancelled(context)) if asked else []
+        frame = pl.DataFrame([_row(judgement) for judgement in judgements], schema=COLUMNS)
+        undecided = frame.filter(pl.col("accepted").is_null())
+        if undecided.height:
+            context.log.warning(
+                "%d candidates are undecided and will be judged when the round is materialized again: %s",
+                *(undecided.height, undecided["reason"][0]),
+            )
+        context.add_output_metadata(_counted(frame) | {"undecided": undecided.height})
+        return frame
+
+    return mutated_tasks
+
+
+def code_version() -> str:
+    """What new tasks depend on beside the essences, the model and the settings."""
+    versions = [f"{each.name} {each.version}/{each.prompt_version}" for each in operators()]
+    digest = hashlib.sha256("\n".join(versions).encode()).hexdigest()[:12]
+    return f"gates {GATES_VERSION}, operators {digest}"
 
 
 async def judged(
@@ -116,14 +116,17 @@ async def judged(
     tools = services.toolbox.names()
     available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
     table = CandidateTable(database, "review" if values.review_required else "pending")
-    proposed = await propose(
-        asked,
+    judgements = await asyncio.to_thread(table.kept, round, asked)
+    made = await propose(
+        [proposal for proposal in asked if proposal.candidate_id not in judgements],
         services.model_for(Account(round=round, stage="mutation")),
         services,
         available,
         at_once=values.synthesis_in_flight,
         avoid=table.rejected_before(round),
     )
+    judgements |= {candidate.proposal.candidate_id: Judgement(candidate) for candidate in made}
+    in_order = [judgements[proposal.candidate_id] for proposal in asked]
     outages = Outages(episode_retry(values))
     at_once = values.max_concurrent_tasks
     redactor = secret_redactor(values)
@@ -147,7 +150,22 @@ async def judged(
             costly=[sanity, trial],
             redactor=redactor,
         )
-        return await judging.judge(proposed)
+        await judging.judge(in_order)
+    return in_order
+
+
+def _counted(frame: pl.DataFrame) -> dict[str, Any]:
+    """What the UI shows of the candidates."""
+    accepted, rejected = frame.filter(pl.col("accepted")), frame.filter(~pl.col("accepted"))
+    return {
+        "accepted": accepted.height,
+        "rejected": rejected.height,
+        "trivial": accepted.filter(pl.col("expected_pass") == 1).height,
+        "refused_by": dict(Counter(rejected["gate"].to_list())),
+        "preview": preview(frame, ["accepted", "operator", "description", "gate", "reason"]),
+        "chart": bar_chart("Candidates by operator", _ends(frame, "operator")),
+        "gates": bar_chart("Candidates by the gate that decided", _ends(frame, "gate")),
+    }
 
 
 def _ends(frame: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:

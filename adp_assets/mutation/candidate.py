@@ -32,6 +32,11 @@ class Proposal:
         return f"{self.parent.task_type}-{self.operator.name}-{digest}"
 
     @property
+    def version(self) -> str:
+        """Of what drafts it: the operator's and that of the questions it asks."""
+        return f"{self.operator.version}/{self.operator.prompt_version}"
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """The ids of the tasks that the new one is made of."""
         return (self.parent.task_id, *([self.partner.task_id] if self.partner else []))

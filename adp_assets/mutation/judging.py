@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from adp_assets.mutation.gates.novel import NoveltyGate
 
 
+NOT_YET = "it was not judged to the end"
+
+
 @dataclass(frozen=True)
 class Judging:
     """The gates of one round and the table that keeps what they say.
 
     `cheap` and then `novelty` judge one candidate after another, so that the same are refused every time;
-    `costly` ones, which run code, pages and episodes, judge as many at once as they let in. A verdict is kept
-    as it falls, and one that an earlier materialization gave stands.
+    `costly` ones, which run code, pages and episodes, judge as many at once as they let in. A candidate is
+    kept with its task before any of these begins, so that what is said later is said of that task, and a
+    verdict as it falls.
     """
 
     table: CandidateTable
@@ -35,28 +39,28 @@ class Judging:
     costly: Sequence[Gate]
     redactor: Redactor
 
-    async def judge(self, proposed: Sequence[Candidate]) -> list[Judgement]:
-        """A judgement of each, in their order. Raises ModelRefused."""
-        before = await asyncio.to_thread(self.table.judged, self.round, proposed)
-        judgements: list[Judgement] = []
-        undecided: list[Judgement] = []
-        refused: list[Judgement] = []
-        for candidate in proposed:
-            known = before.get(candidate.task_id)
-            judgements.append(known or Judgement(candidate))
-            if known is None:
-                await judgements[-1].ask([*self.cheap, self.novelty])
-                (refused if judgements[-1].is_refused else undecided).append(judgements[-1])
-            elif known.has_passed(self.novelty.name) and known.candidate.task is not None:
-                self.novelty.learn(known.candidate.task)
-        await self._keep(refused)
+    async def judge(self, judgements: Sequence[Judgement]) -> None:
+        """Decide those that are not decided yet, in their order. Raises ModelRefused.
+
+        One that cannot be decided now stays undecided, with the reason, and is kept as that.
+        """
+        due = []
+        for judgement in judgements:
+            task = judgement.candidate.task
+            if not judgement.is_decided:
+                await judgement.ask([*self.cheap, self.novelty])
+                judgement.undecided = "" if judgement.is_refused else NOT_YET
+                due.append(judgement)
+            elif judgement.has_passed(self.novelty.name) and task is not None:
+                self.novelty.learn(task)
+        await self._keep(due)
         try:
             async with asyncio.TaskGroup() as group:
-                for judgement in undecided:
-                    group.create_task(self._decide(judgement))
+                for judgement in due:
+                    if judgement.undecided:
+                        group.create_task(self._decide(judgement))
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
-        return judgements
 
     async def _decide(self, judgement: Judgement) -> None:
         try:
@@ -64,9 +68,10 @@ class Judging:
         except ModelRefused:
             raise
         except (InfrastructureError, BudgetSpent) as error:
-            judgement.undecided = self.redactor.text(str(error))
-            return
-        judgement.accepted = not judgement.is_refused
+            judgement.undecided = str(error)
+        else:
+            judgement.undecided = ""
+            judgement.accepted = not judgement.is_refused
         if judgement.accepted and judgement.known.expected_pass == 1:
             judgement.candidate = _marked_trivial(judgement.candidate)
         await self._keep([judgement])

@@ -1,19 +1,18 @@
-"""The table of candidates: each one that was judged, what every gate said of it, and reading that again."""
+"""The table of candidates: each one that was drafted, what every gate said of it, and reading that again."""
 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from adp_assets.intake.pool import TaskPool
-from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.gates.base import Judgement, Verdict
+from adp_assets.mutation.candidate import Candidate, Proposal
+from adp_assets.mutation.gates.base import GATES_VERSION, Judgement, Verdict
 from adp_resources.database import Database, upsert
 from adp_resources.tables import candidates, pool_tasks, rounds
 from runtimes.contracts import TaskSpec
@@ -23,18 +22,24 @@ AVOIDED = 5
 
 
 class JudgedCandidate(msgspec.Struct, frozen=True):
-    """One row of the table. `spec` is the task, None where there was none."""
+    """One row of the table. `spec` is the task, None where there was none.
+
+    `accepted` is None as long as it is undecided, and `reason` then says why. `prompt_version` is of what
+    drafted it, `gates_version` of what judged it.
+    """
 
     round: str
     task_id: str
     parents: list[str]
     operator: str
-    accepted: bool
+    accepted: bool | None
     gate: str
     reason: str
     verdicts: list[Verdict]
     reference: str
     spec: dict[str, Any] | None
+    prompt_version: str
+    gates_version: str
     created_at: float
 
     @property
@@ -50,7 +55,7 @@ class CandidateTable:
         self.status = status
 
     def keep(self, round: str, judged: Sequence[Judgement]) -> None:
-        """Write final verdicts, and put what was accepted into the pool, in one transaction."""
+        """Write what was said so far, and put what was accepted into the pool, in one transaction."""
         with self.database.begin() as connection:
             upsert(connection, candidates, [_record(round, judgement) for judgement in judged])
             for judgement in judged:
@@ -59,31 +64,71 @@ class CandidateTable:
                     known = {task.task_id: judgement.known}
                     TaskPool(self.database).add(connection, [task], status=self.status, known=known)
 
-    def judged(self, round: str, proposed: Sequence[Candidate]) -> dict[str, Judgement]:
-        """What an earlier materialization of the round said of these, by the task's id.
+    def kept(self, round: str, asked: Sequence[Proposal]) -> dict[str, Judgement]:
+        """What there is already of a round's proposals, by the candidate's id: nobody need draft these again.
 
-        Each comes with the task that was judged then: a model may since have given another.
+        Each comes with the task that was drafted for it. What is accepted stands, and what was refused as
+        long as the gates are the same; the rest is to be judged. Drafts of another prompt or operator are
+        left out, unless they are accepted.
         """
         table = candidates.c
         query = sa.select(
-            *(table.task_id, table.accepted, table.gate, table.verdicts, table.spec, table.reference)
+            *(table.task_id, table.accepted, table.gate, table.reason, table.verdicts, table.spec),
+            *(table.reference, table.prompt_version, table.gates_version),
         )
         with self.database.read() as connection:
             rows = {row.task_id: row for row in connection.execute(query.where(table.round == round))}
         found = {}
-        for candidate in proposed:
-            if row := rows.get(candidate.task_id):
-                task = msgspec.convert(row.spec, TaskSpec | None)
-                judged = replace(candidate, task=task, reference=row.reference)
-                verdicts = msgspec.convert(row.verdicts, list[Verdict])
-                found[candidate.task_id] = Judgement(judged, verdicts, row.gate, row.accepted)
+        for proposal in asked:
+            row = rows.get(proposal.candidate_id)
+            if row is None or (not row.accepted and row.prompt_version != proposal.version):
+                continue
+            task = msgspec.convert(row.spec, TaskSpec | None)
+            judgement = Judgement(Candidate(proposal, task, row.reference, "" if task else row.reason))
+            if row.accepted or (row.accepted is False and row.gates_version == GATES_VERSION):
+                judgement.verdicts = msgspec.convert(row.verdicts, list[Verdict])
+                judgement.gate, judgement.accepted = row.gate, row.accepted
+            found[proposal.candidate_id] = judgement
         return found
 
+    def forget_undecided(self, round: str, asked: Sequence[Proposal]) -> None:
+        """Remove a round's undecided candidates that are none of these: no one will judge them any more."""
+        table, still = candidates.c, {proposal.candidate_id for proposal in asked}
+        undecided = sa.and_(table.round == round, table.accepted.is_(None))
+        with self.database.begin() as connection:
+            for task_id in connection.execute(sa.select(table.task_id).where(undecided)).scalars().all():
+                if task_id not in still:
+                    connection.execute(sa.delete(candidates).where(undecided, table.task_id == task_id))
+
+    def undecided(self) -> dict[str, str]:
+        """The rounds with candidates still to be judged, each with their number and why, in words."""
+        table = candidates.c
+        count = sa.func.count().label("candidates")
+        query = sa.select(table.round, table.reason, count).where(table.accepted.is_(None))
+        query = query.group_by(table.round, table.reason).order_by(count.desc(), table.reason)
+        counts: Counter[str] = Counter()
+        reasons: dict[str, str] = {}
+        with self.database.read() as connection:
+            for round, reason, number in connection.execute(query):
+                counts[round] += number
+                reasons.setdefault(round, reason)
+        return {
+            round: f"{number} of its candidates for new tasks are undecided: {reasons[round].rstrip('.')}."
+            for round, number in counts.items()
+        }
+
     def find(
-        self, round: str | None = None, *, gate: str | None = None, accepted: bool | None = None
+        self,
+        round: str | None = None,
+        *,
+        gate: str | None = None,
+        accepted: bool | None = None,
+        undecided: bool = False,
     ) -> list[JudgedCandidate]:
-        """The candidates of a round or of all, the newest first; those that a gate decided, or so decided."""
+        """The candidates of a round or of all, the newest first: of one gate, so decided, or undecided."""
         query = sa.select(candidates)
+        if undecided:
+            query = query.where(candidates.c.accepted.is_(None))
         for column, wanted in (
             (candidates.c.round, round),
             (candidates.c.gate, gate),
@@ -134,11 +179,13 @@ def _record(round: str, judgement: Judgement) -> dict[str, Any]:
         "parents": list(proposal.parents),
         "essence_id": proposal.essence.essence_id,
         "operator": proposal.operator.name,
-        "accepted": judgement.accepted,
+        "accepted": None if judgement.undecided else judgement.accepted,
         "gate": judgement.gate,
         "reason": judgement.reason,
         "verdicts": msgspec.to_builtins(judgement.verdicts),
         "reference": candidate.reference,
         "spec": msgspec.to_builtins(candidate.task),
+        "prompt_version": proposal.version,
+        "gates_version": GATES_VERSION,
         "created_at": time.time(),
     }

@@ -10,7 +10,15 @@ from adp_assets.rounds import Round, may_follow
 from adp_assets.selection.drying import proposals_of
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.progress import round_progress
-from adp_service.driver import Ran, Unfinished, new_round_name, newest_round, run_round, unfinished
+from adp_service.driver import (
+    Ran,
+    Unfinished,
+    new_round_name,
+    newest_round,
+    run_round,
+    unfinished,
+    why_stopped,
+)
 from adp_service.platform import Platform
 
 
@@ -98,7 +106,7 @@ class Campaign:
         last = finished
         if not finished and not self.order.again:
             last = newest_round(self.platform, set(self.order.files))
-            last = None if last and self.platform.journal.why_stopped(last.name) else last
+            last = None if last and why_stopped(self.platform, last.name) else last
         state = self.platform.journal.acceptance(last.name) if last else None
         if last is None or state is None:
             return None

@@ -23,6 +23,9 @@ def candidates(
     round: Annotated[str | None, typer.Argument(help="A round. Default: all.")] = None,
     gate: Annotated[str | None, typer.Option("--gate", help="Only what this gate decided.")] = None,
     rejected: Annotated[bool, typer.Option("--rejected", help="Only what was refused.")] = False,
+    undecided: Annotated[
+        bool, typer.Option("--undecided", help="Only what could not be judged yet.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="All of them as JSON, with every verdict and the task.")
     ] = False,
@@ -33,7 +36,13 @@ def candidates(
         known = ", ".join(planned.name for planned in platform.rounds.all()[-5:])
         remedy = f"The newest rounds: {known}." if known else "Run some tasks first: adp run FILE."
         raise ConfigurationError(f"There is no round {round!r}.", remedy)
-    found = CandidateTable(platform.database).find(round, gate=gate, accepted=False if rejected else None)
+    if rejected and undecided:
+        raise ConfigurationError(
+            "--rejected and --undecided exclude one another.", "Give one of them, or none for all candidates."
+        )
+    found = CandidateTable(platform.database).find(
+        round, gate=gate, accepted=False if rejected else None, undecided=undecided
+    )
     if as_json:
         typer.echo(msgspec.json.encode(found))
         return
@@ -55,17 +64,19 @@ def _table(found: list[JudgedCandidate]) -> Table:
         pad_edge=False,
     )
     for each in found:
-        gate = "" if each.accepted else each.gate
+        gate = {True: "", False: each.gate, None: "(undecided)"}[each.accepted]
         table.add_row(*map(escape, (each.task_id, each.round, gate, _short(each.reason))))
     return table
 
 
 def _summary(found: list[JudgedCandidate]) -> str:
-    """`12 candidates: 9 accepted, rejected by novelty 2, sanity 1`."""
-    refused = Counter(each.gate for each in found if not each.accepted)
+    """`13 candidates: 9 accepted, 1 undecided, rejected by novelty 2, sanity 1`."""
+    ends = Counter(each.accepted for each in found)
+    refused = Counter(each.gate for each in found if each.accepted is False)
+    said = f"{len(found)} candidates: {ends[True]} accepted"
+    said += f", {ends[None]} undecided" if ends[None] else ""
     by_gate = ", ".join(f"{gate} {count}" for gate, count in refused.most_common())
-    accepted = len(found) - refused.total()
-    return f"{len(found)} candidates: {accepted} accepted" + (f", rejected by {by_gate}" if by_gate else "")
+    return said + (f", rejected by {by_gate}" if by_gate else "")
 
 
 def _short(text: str) -> str:

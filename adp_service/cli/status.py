@@ -18,7 +18,7 @@ from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.output import console, fields
 from adp_service.cli.summary import accepted_in_words
-from adp_service.driver import completed, is_interrupted
+from adp_service.driver import completed, is_interrupted, why_stopped
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 
@@ -136,7 +136,7 @@ def _one_round(platform: Platform, name: str) -> None:
         rows["chosen"] = _chosen(selection)
     if measures := Diversity(platform.database).get(name):
         rows["diversity"] = in_words(measures)
-    if reason := platform.journal.why_stopped(name):
+    if reason := why_stopped(platform, name):
         rows["stopped"] = reason
     fields(rows)
     table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False)

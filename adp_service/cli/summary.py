@@ -142,7 +142,9 @@ def _rows(folder: Path, rounds: list[str]) -> int:
 def _new_tasks(folder: Path, rounds: list[str]) -> str:
     frames = [frame for name in rounds if (frame := _frame(folder, name)).height]
     accepted = sum(int(frame["accepted"].sum()) for frame in frames)
-    return f"{accepted} of {sum(frame.height for frame in frames)} proposed"
+    undecided = sum(frame["accepted"].null_count() for frame in frames)
+    said = f"{accepted} of {sum(frame.height for frame in frames)} proposed"
+    return f"{said}, {undecided} undecided" if undecided else said
 
 
 def _frame(folder: Path, name: str) -> pl.DataFrame:

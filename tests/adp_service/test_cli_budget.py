@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from adp_assets.intake.pool import TaskPool
+from adp_assets.mutation.table import CandidateTable
 from adp_resources.database import Database
 from adp_resources.journal import Journal
-from adp_resources.tables import journal
+from adp_resources.tables import candidates, journal, pool_tasks
 from adp_service.driver import run_round
 from adp_service.platform import Platform
 from tests.adp_service.command import adp, line, project
@@ -89,6 +91,39 @@ def test_a_finished_round_materialized_anew_pays_for_nothing_synthesis_included(
     assert "distillation" in ran.output
     assert "cost" in ran.output
     assert "unknown" in ran.output
+
+
+def test_a_round_whose_candidates_could_not_be_judged_is_said_to_be_stopped_and_taken_up_again(
+    tmp_path: Path,
+) -> None:
+    lines = (ROOT / "examples" / "tasks.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    with llm_server("teacher") as server:
+        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=0)
+        (tmp_path / "tasks.jsonl").write_text("".join(lines[:2]), encoding="utf-8")
+        assert adp(tmp_path, "run", "tasks.jsonl").code == 0
+        database = Database(f"sqlite:///{tmp_path}/output/adp.sqlite")
+        with database.begin() as connection:  # as an outage would have left it
+            row = connection.execute(sa.select(candidates.c.task_id).where(candidates.c.accepted)).first()
+            assert row is not None
+            undecided = sa.update(candidates).where(candidates.c.task_id == row.task_id)
+            connection.execute(undecided.values(accepted=None, reason="No server."))
+            connection.execute(sa.delete(pool_tasks).where(pool_tasks.c.task_id == row.task_id))
+
+        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=1, ROUND_TOKEN_LIMIT=1)
+        stopped = adp(tmp_path, "run", "tasks.jsonl")
+        assert stopped.code == 3, stopped.said
+        assert "Going on with round round-0001" in stopped.said
+        assert "1 of its candidates for new tasks are undecided: " in stopped.said
+        assert "ROUND_TOKEN_LIMIT" in stopped.said
+        assert "1 undecided" in stopped.output
+
+        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=1)
+        gone_on = adp(tmp_path, "run", "tasks.jsonl")
+        assert gone_on.code == 0, gone_on.said
+        assert "Going on with round round-0001" in gone_on.said
+    assert CandidateTable(database).undecided() == {}
+    assert TaskPool(database).get(row.task_id) is not None
+    database.close()
 
 
 def test_an_unknown_price_is_said_to_be_unknown(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.adp_service.command import in_this_process, project
 
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs `adp candidates` in a project with two rounds and three candidates."""
+    """Runs `adp candidates` in a project with two rounds and four candidates."""
     project(tmp_path)
     platform = Platform({"project_root": str(tmp_path)})
     add(TaskPool(platform.database), task("a"), task("b"))
@@ -34,7 +34,8 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     good = Judgement(candidate(task("good")), [passed], "trial", accepted=True)
     silent = Judgement(candidate(None), [Verdict("schema", False, "no [JSON]")], "schema")
     table.keep("round-0001", [copy, good])
-    table.keep("round-0002", [silent])
+    down = Judgement(candidate(task("down")), [passed], "trial", undecided="No server answers.")
+    table.keep("round-0002", [silent, down])
     return in_this_process("candidates", tmp_path, monkeypatch, capsys)
 
 
@@ -42,13 +43,16 @@ def test_all_candidates_are_listed_with_the_gate_and_its_reason(said: Any) -> No
     output = " ".join(said().output.split())
     for words in ("copy", "novelty a near copy of a", "good", "schema no [JSON]"):
         assert words in output
-    assert "3 candidates: 1 accepted, rejected by " in output
+    assert "(undecided) No server answers." in output
+    assert "4 candidates: 1 accepted, 1 undecided, rejected by " in output
 
 
 def test_they_are_chosen_by_round_gate_and_verdict(said: Any) -> None:
     assert "good" not in said("round-0001", "--rejected").output
     assert "1 candidates: 0 accepted, rejected by novelty 1" in said("--gate", "novelty").output
     assert said("round-0002", "--gate", "novelty").output == "No candidates.\n"
+    assert "1 candidates: 0 accepted, 1 undecided\n" in said("--undecided").output
+    assert "--rejected and --undecided exclude one another" in said("--rejected", "--undecided").said
 
 
 def test_as_json_they_have_every_verdict_and_the_task(said: Any) -> None:

@@ -15,6 +15,10 @@ from adp_assets.mutation.candidate import Candidate
 from runtimes.contracts import TaskSpec
 from runtimes.secrets import Redactor
 
+GATES_VERSION = "2"
+"""Of the rules by which candidates are judged. What other rules refused is judged again when its round is
+materialized again; what they accepted stays, since it is in the pool."""
+
 UNMEASURED = Known()
 
 
@@ -61,7 +65,7 @@ class Gate(ABC):
 
 @dataclass
 class Judgement:
-    """What the gates have said of a candidate so far; `undecided` is why nothing final can be said now.
+    """What the gates have said of a candidate so far; `undecided` is why nothing final was said.
 
     `gate` is the one that was asked last, `shingles` is what novelty was measured by.
     """
@@ -85,6 +89,10 @@ class Judgement:
     def known(self) -> Known:
         """What the pool is to know of the task."""
         return Known(self._measured("novelty"), self._measured("expected_pass"), self.shingles)
+
+    @property
+    def is_decided(self) -> bool:
+        return self.accepted or self.is_refused
 
     def has_passed(self, gate: str) -> bool:
         """Whether this gate was asked and let it pass."""

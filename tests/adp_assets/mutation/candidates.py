@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from adp_assets.mutation.candidate import Candidate, Proposal
@@ -31,6 +32,17 @@ def essence(task_id: str = "seed", essence_id: str = "e") -> Essence:
     )
 
 
+@dataclass(frozen=True)
+class Named(Proposal):
+    """A proposal whose candidate has a name that a test can tell."""
+
+    name: str = ""
+
+    @property
+    def candidate_id(self) -> str:
+        return self.name or super().candidate_id
+
+
 def candidate(
     spec: TaskSpec | None,
     reference: str = "",
@@ -42,7 +54,8 @@ def candidate(
 ) -> Candidate:
     own = essence(essence_id=essence_id)
     operator = next(each for each in operators() if each.name == "parameter")
-    proposal = Proposal(own, parent or task("seed"), operator, 0, partner)
+    name = spec.task_id if spec else ""
+    proposal = Named(own, parent or task("seed"), operator, 0, partner, name=name)
     return Candidate(proposal, spec, reference, reason)
 
 

@@ -111,7 +111,10 @@ async def judge(
             ],
             redactor=redactor,
         )
-        return await judging.judge(proposed)
+        kept = judging.table.kept(ROUND, [candidate.proposal for candidate in proposed])
+        judgements = [kept.get(candidate.task_id) or Judgement(candidate) for candidate in proposed]
+        await judging.judge(judgements)
+        return judgements
 
 
 def held(candidates: list[Candidate], prefix: str) -> Callable[[str], Any]:

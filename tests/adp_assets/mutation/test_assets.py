@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from adp_assets.distillation.assets import COLUMNS as ESSENCE_COLUMNS
 from adp_assets.intake.frames import task_frame
 from adp_assets.intake.pool import TaskPool
-from adp_assets.mutation.assets import COLUMNS, mutated_tasks
+from adp_assets.mutation.assets import COLUMNS, code_version, mutated_tasks_asset
+from adp_assets.mutation.operators import PARAMETER
+from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS, Plan, Rounds
 from adp_resources.database import Database
 from adp_resources.resources import resources
@@ -59,7 +61,7 @@ def materialize(folder: Path, **settings: object) -> dg.ExecuteInProcessResult:
     instance.add_dynamic_partitions("rounds", [ROUND])
     overrides = {"project_root": str(folder), "web_screenshots": False, "teacher_error_rate": 0.0, **settings}
     return dg.materialize(
-        [seed_tasks, essences, mutated_tasks],
+        [seed_tasks, essences, mutated_tasks_asset()],
         partition_key=ROUND,
         instance=instance,
         resources=resources(**overrides),
@@ -101,6 +103,9 @@ def test_new_web_tasks_come_into_the_pool_by_all_gates(tmp_path: Path, database:
 
     again = materialize(tmp_path, trial_samples=1)
     assert again.output_for_node("mutated_tasks").equals(frame)
+    with database.read() as connection:
+        calls = connection.execute(sa.select(sa.func.count()).select_from(llm_calls)).scalar()
+    assert calls == len(paid), "nothing that was decided is proposed again"
 
 
 def test_where_people_review_accepted_tasks_wait_for_them(tmp_path: Path, database: Database) -> None:
@@ -109,6 +114,25 @@ def test_where_people_review_accepted_tasks_wait_for_them(tmp_path: Path, databa
         made = connection.execute(sa.select(pool_tasks).where(pool_tasks.c.generation == 1)).all()
     assert {row.status for row in made} == {"review"}
     assert {row.expected_pass for row in made} == {None}
+
+
+def test_an_undecided_candidate_that_is_proposed_no_more_leaves_nothing_to_judge(
+    tmp_path: Path, database: Database
+) -> None:
+    materialize(tmp_path, trial_samples=0)
+    with database.begin() as connection:
+        connection.execute(sa.update(candidates).values(accepted=None))
+    assert CandidateTable(database).undecided().keys() == {ROUND}
+    materialize(tmp_path, trial_samples=0, mutations_per_essence=0)
+    assert CandidateTable(database).undecided() == {}
+
+
+def test_another_version_of_an_operator_is_another_version_of_the_asset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = code_version()
+    monkeypatch.setattr(type(PARAMETER), "version", "next")
+    assert code_version() != before
 
 
 def test_a_forbidden_site_is_refused_by_policy_whoever_proposes_it(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 
 import msgspec
 import sqlalchemy as sa
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.gates.base import Judgement
-from adp_assets.mutation.table import CandidateTable
+from adp_assets.mutation.gates.base import GATES_VERSION, Judgement
+from adp_assets.mutation.judging import NOT_YET
+from adp_assets.mutation.table import CandidateTable, JudgedCandidate
 from adp_resources.database import Database
-from adp_resources.tables import pool_tasks, trials
+from adp_resources.tables import candidates, pool_tasks, trials
 from runtimes.contracts import Verifier
 from runtimes.errors import BudgetSpent, ModelUnavailable
 from tests.adp_assets.mutation.candidates import ADD, candidate
@@ -126,9 +128,53 @@ async def test_an_outage_rejects_nothing_and_the_next_time_decides(pool: TaskPoo
     first = await judge(pool.database, proposed, Watched(down))
     assert [(judgement.gate, judgement.accepted) for judgement in first] == [("trial", False)] * 2
     assert all("is down" in judgement.undecided for judgement in first)
-    assert CandidateTable(pool.database).find() == []
+    kept = CandidateTable(pool.database).find(undecided=True)
+    assert {(row.task_id, row.accepted, row.gate) for row in kept} == {
+        (name, None, "trial") for name in ("sound-0", "sound-1")
+    }
+    assert all("is down" in row.reason for row in kept)
+    why = CandidateTable(pool.database).undecided()[ROUND]
+    assert why.startswith("2 of its candidates for new tasks are undecided: ")
+    assert "is down" in why
     second = await judge(pool.database, proposed, Watched())
     assert all(judgement.accepted for judgement in second)
+    assert CandidateTable(pool.database).undecided() == {}
+
+
+async def test_an_undecided_candidate_is_judged_with_the_task_it_came_with_whatever_is_drafted_since(
+    pool: TaskPool,
+) -> None:
+    (made,) = sound(1)
+
+    def spent(description: str) -> None:
+        raise BudgetSpent("No tokens are left.")
+
+    await judge(pool.database, [made], Watched(spent))
+    assert made.task is not None
+    other = replace(made, task=msgspec.structs.replace(made.task, description="Something else."))
+    (judgement,) = await judge(pool.database, [other], Watched())
+    assert judgement.accepted
+    assert judgement.candidate.task is not None
+    assert judgement.candidate.task.description == made.task.description
+
+
+async def test_what_other_gates_refused_is_judged_again_and_what_they_accepted_stays(pool: TaskPool) -> None:
+    add(pool, task("known", description=KNOWN))
+    (good,) = sound(1)
+    copy = candidate(task("copy", description=KNOWN), parent=task("seed", description=KNOWN))
+    await judge(pool.database, [good, copy], Watched())
+    with pool.database.begin() as connection:
+        connection.execute(sa.update(candidates).values(gates_version="before", reason="as it was"))
+
+    model = Watched()
+    judgements = await judge(pool.database, [good, copy], model)
+
+    assert [judgement.accepted for judgement in judgements] == [True, False]
+    rows = {row.task_id: row for row in CandidateTable(pool.database).find(ROUND)}
+    assert (rows["sound-0"].gates_version, rows["sound-0"].reason) == ("before", "as it was")
+    assert rows["copy"].gates_version == GATES_VERSION
+    assert "a near copy of known" in rows["copy"].reason
+    assert not model.begun
 
 
 async def test_a_spent_budget_leaves_the_rest_undecided(pool: TaskPool) -> None:
@@ -148,22 +194,28 @@ def test_a_killed_judgement_goes_on_where_it_was(database: Database) -> None:
     program = [sys.executable, "-m", "tests.adp_assets.mutation.judged_round", database.url, "sound-2"]
     with subprocess.Popen(program, cwd=ROOT) as process:
         try:
-            until(lambda: len(CandidateTable(database).find()) == 2, "the verdicts on what is not held")
+            until(lambda: len(accepted(database)) == 2, "the verdicts on what is not held")
         finally:
             process.kill()
-    before = {row.task_id: row for row in CandidateTable(database).find()}
+    before = accepted(database)
     assert before.keys() == {"sound-0", "sound-1"}
+    (left,) = CandidateTable(database).find(undecided=True)
+    assert (left.task_id, left.reason) == ("sound-2", NOT_YET)
     ended = times(database)
     proposed, model = sound(3), Watched()
 
     judgements = asyncio.run(judge(database, proposed, model))
 
     assert all(judgement.accepted for judgement in judgements)
-    assert {row.task_id: row for row in CandidateTable(database).find()}.items() >= before.items()
+    assert accepted(database).items() >= before.items()
     assert times(database).items() >= ended.items()
     assert len(times(database)) == 6
     assert model.begun == {held_description(proposed): 2}
     assert TaskPool(database).pending() == 3
+
+
+def accepted(database: Database) -> dict[str, JudgedCandidate]:
+    return {row.task_id: row for row in CandidateTable(database).find(accepted=True)}
 
 
 def times(database: Database) -> dict[tuple[str, int], float]:
