@@ -15,6 +15,7 @@ from adp_resources.fanout import LocalFanOut
 from adp_resources.journal import Journal
 from adp_resources.logs import log_to_file
 from adp_resources.parquet import ParquetIOManager
+from adp_resources.replies import asked_once
 from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
 from adp_resources.task_stats import TaskStats
@@ -98,12 +99,13 @@ class ModelResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @asynccontextmanager
     async def open(self, account: Account) -> AsyncIterator[ChatModel]:
-        """The model for one piece of work, closed with all that belongs to it."""
+        """The model for a stage's questions, each paid once for good; closed with all that belongs to it."""
         model = self.create()
         try:
             metering = self.metering(model)
             try:
-                yield metering.model_for(model, account)
+                redactor = secret_redactor(self.settings.get())
+                yield asked_once(model, metering, account, self.database.get(), redactor)
             finally:
                 await metering.aclose()
         finally:

@@ -26,6 +26,7 @@ from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import run_stoppable
 from adp_resources.database import Database
+from adp_resources.replies import asked_once
 from adp_resources.resources import DatabaseResource, FanOutResource, episode_retry
 from adp_resources.settings import Settings, secret_redactor
 from adp_resources.settings_resource import SettingsResource
@@ -116,10 +117,12 @@ async def judged(
     tools = services.toolbox.names()
     available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
     table = CandidateTable(database, "review" if values.review_required else "pending")
+    account = Account(round=round, stage="mutation")
+    redactor = secret_redactor(values)
     judgements = await asyncio.to_thread(table.kept, round, asked)
     made = await propose(
         [proposal for proposal in asked if proposal.candidate_id not in judgements],
-        services.model_for(Account(round=round, stage="mutation")),
+        asked_once(services.model, services.metering, account, database, redactor),
         services,
         available,
         at_once=values.synthesis_in_flight,
@@ -129,7 +132,6 @@ async def judged(
     in_order = [judgements[proposal.candidate_id] for proposal in asked]
     outages = Outages(episode_retry(values))
     at_once = values.max_concurrent_tasks
-    redactor = secret_redactor(values)
     policy = PolicyGate(values.forbidden_domains, redactor, allow_private=values.web_allow_private)
     sanity = SanityGate(services, round=round, at_once=at_once, outages=outages)
     trial = TrialGate(

@@ -14,19 +14,26 @@ import sqlalchemy as sa
 from adp_assets.distillation.assets import COLUMNS as ESSENCE_COLUMNS
 from adp_assets.intake.frames import task_frame
 from adp_assets.intake.pool import TaskPool
-from adp_assets.mutation.assets import COLUMNS, code_version, mutated_tasks_asset
+from adp_assets.mutation.assets import COLUMNS, code_version, judged, mutated_tasks_asset
 from adp_assets.mutation.operators import PARAMETER
+from adp_assets.mutation.propose import proposals
 from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS, Plan, Rounds
 from adp_resources.database import Database
 from adp_resources.resources import resources
+from adp_resources.settings import Settings
 from adp_resources.tables import candidates, llm_calls, pool_tasks, trials
 from adp_resources.trials import FIRST_SAMPLE
 from runtimes.contracts import TaskSpec
 from runtimes.llm.teacher.families.web import CartFamily
 from runtimes.llm.teacher.families.web_forms import ContactFamily
+from runtimes.services import Services
+from runtimes.web.browser.pool import BrowserPool
+from sandbox import SandboxPool
 from tests.adp_assets.mutation.candidates import essence
-from tests.adp_assets.tasks import add
+from tests.adp_assets.mutation.essences import essence as of_task
+from tests.adp_assets.scripted import Oracle
+from tests.adp_assets.tasks import add, task
 
 ROUND = "round-0001"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -125,6 +132,20 @@ def test_an_undecided_candidate_that_is_proposed_no_more_leaves_nothing_to_judge
     assert CandidateTable(database).undecided().keys() == {ROUND}
     materialize(tmp_path, trial_samples=0, mutations_per_essence=0)
     assert CandidateTable(database).undecided() == {}
+
+
+async def test_what_was_proposed_before_a_kill_is_paid_for_once(tmp_path: Path, database: Database) -> None:
+    parent = task("a")
+    asked = proposals([of_task(parent)], {"a": parent}, [PARAMETER], 1)
+    values = Settings(project_root=tmp_path, trial_samples=0)
+    oracle = Oracle()
+    for _ in range(2):
+        async with Services(oracle, SandboxPool(slots=1), BrowserPool()) as services:
+            judgements = await judged(asked, services, values, database, ROUND)
+        assert [judgement.candidate.task_id for judgement in judgements] == [p.candidate_id for p in asked]
+        with database.begin() as connection:
+            connection.execute(sa.delete(candidates))
+    assert oracle.count() == {"MutatedIdea": 1, "TaskDraft": 1}
 
 
 def test_another_version_of_an_operator_is_another_version_of_the_asset(
