@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from typing import Any
 
@@ -112,7 +113,7 @@ async def judged(
 ) -> list[Judgement]:
     """Candidates for these proposals, each judged; what was accepted is in the pool when this returns."""
     from adp_assets.mutation.gates.novel import NoveltyGate
-    from adp_assets.mutation.novelty.known import index_of_pool
+    from adp_assets.mutation.novelty.known import SLACK, index_of_pool
 
     tools = services.toolbox.names()
     available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
@@ -142,13 +143,14 @@ async def judged(
         at_once=at_once,
         outages=outages,
     )
+    since = time.time() - SLACK
     index = await asyncio.to_thread(index_of_pool, database)
     async with trial:
         judging = Judging(
             table,
             round,
             cheap=[SchemaGate(), ToolsGate(available), policy],
-            novelty=NoveltyGate(index),
+            novelty=NoveltyGate(index, since),
             costly=[sanity, trial],
             redactor=redactor,
         )

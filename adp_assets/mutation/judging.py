@@ -80,7 +80,7 @@ class Judging:
         for judgement in judged:
             judgement.without_secrets(self.redactor)
         if judged:
-            await asyncio.to_thread(self.table.keep, self.round, judged)
+            await asyncio.to_thread(self.table.keep, self.round, judged, self.novelty)
 
 
 def _marked_trivial(candidate: Candidate) -> Candidate:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.candidate import Candidate, Proposal
@@ -16,6 +17,12 @@ from adp_assets.mutation.gates.base import GATES_VERSION, Judgement, Verdict
 from adp_resources.database import Database, upsert
 from adp_resources.tables import candidates, pool_tasks, rounds
 from runtimes.contracts import TaskSpec
+
+if TYPE_CHECKING:
+    from adp_assets.mutation.gates.novel import NoveltyGate
+
+_ACCEPTING = 7_240_115
+"""The lock in PostgreSQL that whoever puts accepted tasks into the pool takes."""
 
 AVOIDED = 5
 """Rejected descriptions that are told to whoever proposes, a root seed."""
@@ -54,9 +61,18 @@ class CandidateTable:
         self.database = database
         self.status = status
 
-    def keep(self, round: str, judged: Sequence[Judgement]) -> None:
-        """Write what was said so far, and put what was accepted into the pool, in one transaction."""
+    def keep(self, round: str, judged: Sequence[Judgement], novelty: NoveltyGate | None = None) -> None:
+        """Write what was said so far, and put what was accepted into the pool, in one transaction.
+
+        `novelty` is asked again within it, so that of two rounds that made the same task at once the pool
+        gets one.
+        """
+        accepted = [judgement for judgement in judged if judgement.accepted]
         with self.database.begin() as connection:
+            if novelty is not None and accepted:
+                _one_at_a_time(connection)
+                for judgement in accepted:
+                    _look_again(connection, judgement, novelty)
             upsert(connection, candidates, [_record(round, judgement) for judgement in judged])
             for judgement in judged:
                 task = judgement.candidate.task
@@ -167,6 +183,19 @@ class CandidateTable:
             for root, description, _ in connection.execute(query):
                 rejected[root].append(description)
         return dict(rejected)
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Let in new tasks in one transaction after the other; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ACCEPTING)))
+
+
+def _look_again(connection: Connection, judgement: Judgement, novelty: NoveltyGate) -> None:
+    assert judgement.candidate.task is not None
+    finding = novelty.look_again(connection, judgement.candidate.task)
+    if not finding.passed:
+        judgement.overrule(novelty.name, finding)
 
 
 def _record(round: str, judgement: Judgement) -> dict[str, Any]:

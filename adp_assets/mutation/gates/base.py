@@ -112,6 +112,12 @@ class Judgement:
             if not finding.passed:
                 return
 
+    def overrule(self, gate: str, finding: Finding) -> None:
+        """Let a gate take back that it let this pass."""
+        self.verdicts = [verdict for verdict in self.verdicts if verdict.gate != gate]
+        self.gate, self.accepted = gate, False
+        self._keep(finding, 0.0)
+
     def without_secrets(self, redactor: Redactor) -> None:
         """Take out what must never be written down: a model may repeat what it was called with."""
         self.verdicts = redactor.json(self.verdicts)

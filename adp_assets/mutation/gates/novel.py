@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from adp_assets.intake.pool import Known
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate
-from adp_assets.mutation.novelty.index import NoveltyIndex
+from adp_assets.mutation.novelty.index import Nearest, NoveltyIndex
+from adp_assets.mutation.novelty.known import came_in
 from adp_assets.mutation.novelty.shingles import hashes, packed
 from runtimes.contracts import TaskSpec
 
@@ -14,21 +17,23 @@ class NoveltyGate(Gate):
     """Whatever passes counts as known for those that follow, whatever later gates say of it.
 
     Its novelty is one less the similarity to the nearest task; where frequent shingles were left unread it
-    is an upper bound, and the reason says so.
+    is an upper bound, and the reason says so. `since` is when the pool was loaded into the index, epoch
+    seconds, or some time before: what came in later is found by `look_again`.
     """
 
     name = "novelty"
 
-    def __init__(self, index: NoveltyIndex) -> None:
+    def __init__(self, index: NoveltyIndex, since: float = 0.0) -> None:
         self._index = index
+        self._since = since
+        self._arrived = NoveltyIndex()
 
     async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
         own = hashes(task.description)
         nearest = self._index.nearest(own)
         measured = Known(novelty=round(1 - nearest.similarity, 6), shingles=packed(own))
         if nearest.is_copy:
-            reason = f"a near copy of {nearest.task_id} (similarity {nearest.similarity:.2f})"
-            return Finding(False, reason, measured)
+            return Finding(False, _copy_of(nearest), measured)
         self._index.add(task.task_id, own)
         if not nearest.task_id:
             return Finding(True, "it is like no known task", measured)
@@ -36,7 +41,25 @@ class NoveltyGate(Gate):
         reason = f"nearest is {nearest.task_id} (similarity {how}{nearest.similarity:.2f})"
         return Finding(True, reason, measured)
 
+    def look_again(self, connection: Connection, task: TaskSpec) -> Finding:
+        """Whether a task that passed is still new, though other rounds and files filled the pool meanwhile.
+
+        For the transaction that puts it there, of which only one may go on at a time.
+        """
+        for task_id, own in came_in(connection, self._since, self._index).items():
+            self._arrived.add(task_id, own)
+            self._index.add(task_id, own)
+        nearest = self._arrived.nearest(hashes(task.description))
+        if not nearest.is_copy:
+            return Finding()
+        measured = Known(novelty=round(1 - nearest.similarity, 6))
+        return Finding(False, f"{_copy_of(nearest)}, which came into the pool meanwhile", measured)
+
     def learn(self, task: TaskSpec) -> None:
         """Let a task count as known that passed before, in an earlier materialization of its round."""
         if task.task_id not in self._index:
             self._index.add(task.task_id, hashes(task.description))
+
+
+def _copy_of(nearest: Nearest) -> str:
+    return f"a near copy of {nearest.task_id} (similarity {nearest.similarity:.2f})"

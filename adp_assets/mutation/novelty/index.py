@@ -64,7 +64,7 @@ class NoveltyIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __contains__(self, task_id: str) -> bool:
+    def __contains__(self, task_id: object) -> bool:
         return task_id in self._known
 
     def add(self, task_id: str, own: Hashes) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from adp_assets.mutation.novelty.index import NoveltyIndex
 from adp_assets.mutation.novelty.shingles import Hashes, hashes, is_current, packed, unpacked
@@ -13,6 +14,9 @@ from adp_resources.tables import pool_tasks
 
 AT_ONCE = 500
 """Tasks whose shingles are made and written in one transaction."""
+
+SLACK = 600
+"""Seconds by which the clocks of those who add tasks may differ, and for which they may take to commit."""
 
 
 def index_of_pool(database: Database) -> NoveltyIndex:
@@ -30,6 +34,20 @@ def index_of_pool(database: Database) -> NoveltyIndex:
     index = NoveltyIndex()
     index.extend(list(found), list(found.values()))
     return index
+
+
+def came_in(connection: Connection, since: float, known: Container[str]) -> dict[str, Hashes]:
+    """The pool's tasks that were added `since` then, epoch seconds, and are not among those known."""
+    task_id = pool_tasks.c.task_id
+    query = sa.select(task_id).where(pool_tasks.c.added_at >= since)
+    fresh = [name for name in connection.execute(query).scalars() if name not in known]
+    found: dict[str, Hashes] = {}
+    for start in range(0, len(fresh), AT_ONCE):
+        part = task_id.in_(fresh[start : start + AT_ONCE])
+        query = sa.select(task_id, pool_tasks.c.shingles, pool_tasks.c.spec)
+        for name, kept, spec in connection.execute(query.where(part)):
+            found[name] = unpacked(kept) if is_current(kept) else hashes(spec["description"])
+    return found
 
 
 def _make_up(database: Database, task_ids: Sequence[str]) -> dict[str, Hashes]:

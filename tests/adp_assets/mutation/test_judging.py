@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import GATES_VERSION, Judgement
 from adp_assets.mutation.judging import NOT_YET
 from adp_assets.mutation.table import CandidateTable, JudgedCandidate
+from adp_assets.selection.drying import Proposals, proposals_of
 from adp_resources.database import Database
 from adp_resources.tables import candidates, pool_tasks, trials
 from runtimes.contracts import Verifier
@@ -188,6 +190,42 @@ async def test_a_spent_budget_leaves_the_rest_undecided(pool: TaskPool) -> None:
     judgements = await judge(pool.database, proposed, Watched(spend), samples=1)
     assert "no tokens are left" in judgements[-1].undecided
     assert not any(judgement.is_refused for judgement in judgements)
+
+
+async def test_a_copy_that_came_into_the_pool_meanwhile_is_found_before_the_task_is_let_in(
+    pool: TaskPool,
+) -> None:
+    (made,) = sound(1)
+
+    def another_round(description: str) -> None:
+        add(pool, task("twin", description=description), task("stranger", description=KNOWN))
+
+    (judgement,) = await judge(pool.database, [made], Watched(another_round), samples=1)
+    assert (judgement.accepted, judgement.gate) == (False, "novelty")
+    (row,) = CandidateTable(pool.database).find(accepted=False)
+    assert "a near copy of twin (similarity 1.00), which came into the pool meanwhile" in row.reason
+    assert [(verdict.gate, verdict.passed) for verdict in row.verdicts][-2:] == [
+        ("trial", True),
+        ("novelty", False),
+    ]
+    assert proposals_of(pool.database, ROUND) == Proposals(judged=1, new=0)
+    assert pool.get("sound-0") is None
+
+
+async def test_of_two_that_make_the_same_task_at_once_the_pool_gets_one(pool: TaskPool) -> None:
+    (made,) = sound(1)
+    assert made.task is not None
+    parent = made.proposal.parent
+    twin = candidate(msgspec.structs.replace(made.task, task_id="twin"), made.reference, parent=parent)
+    both_tried, waiting = asyncio.Barrier(2), iter(range(2))
+
+    def meet(description: str) -> Any:
+        return both_tried.wait() if next(waiting, None) is not None else None
+
+    model = Watched(meet)
+    found = await asyncio.gather(*(judge(pool.database, [each], model, samples=1) for each in (made, twin)))
+    assert sorted(judgement.accepted for (judgement,) in found) == [False, True]
+    assert pool.pending() == 1
 
 
 def test_a_killed_judgement_goes_on_where_it_was(database: Database) -> None:
