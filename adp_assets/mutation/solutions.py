@@ -21,6 +21,7 @@ from runtimes.grading.jails import ours_to_mend
 from runtimes.grading.python_tests import source_of
 from runtimes.grading.values import same_json, strict_json
 from runtimes.services import Services
+from runtimes.text import storable
 from sandbox import Limits, Result
 
 LIMITS = Limits(memory_mb=256, wall_seconds=10, cpu_seconds=5, output_bytes=1 << 18)
@@ -156,7 +157,7 @@ async def _of_page(claimed: Verifier, services: Services, hosts: Sequence[str]) 
         raise Refused("two checks compare the one answer that there is")
     if "url" not in answers[0] or "script" not in answers[0]:
         raise Refused("an answer that is compared needs the `url` and the `script` that work it out")
-    value = await _read_off(answers[0]["url"], answers[0]["script"], services, hosts)
+    value = _held(await _read_off(answers[0]["url"], answers[0]["script"], services, hosts))
     if value is None or isinstance(value, bool | list | dict):
         raise Refused(f"the page's script gives {_shown(value)}, which is no answer")
     return WorkedOut(verifier, str(value))
@@ -194,12 +195,20 @@ async def _all_of(
 
 
 def _checked(claimed: Verifier, values: dict[str, Any]) -> Verifier:
-    verifier = Verifier(claimed.kind, {**claimed.spec, **values})
+    verifier = Verifier(claimed.kind, {**claimed.spec, **_held(values)})
     try:
         check_verifier(verifier)
     except InvalidTask as error:
         raise Refused(str(error)) from error
     return verifier
+
+
+def _held(value: Any) -> Any:
+    """The value itself. Raises Refused for what no task could be kept with."""
+    try:
+        return storable(value)
+    except ValueError as error:
+        raise Refused(f"what the solution gives cannot be kept: {error}") from error
 
 
 def _check(result: Result) -> None:
