@@ -142,6 +142,13 @@ async def test_a_page_that_the_agent_need_not_leave_must_not_pass(gate: SanityGa
     assert "pass" in (await said(gate, page(stays))).reason
 
 
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/", "http://10.1.2.3/"])
+async def test_a_start_page_that_nobody_can_open_is_refused(gate: SanityGate, url: str) -> None:
+    title = {"at": "last_page", "locator": "h1", "expected": "Basket"}
+    found = await said(gate, page(title, {"start_url": url}))
+    assert found.reason.startswith(f"the start page cannot be opened: The grading page {url} did not open")
+
+
 async def test_an_answer_that_is_compared_with_a_page_is_checked_with_its_reference(gate: SanityGate) -> None:
     script = "() => JSON.parse(document.body.innerText).length"
     right = page({"url": CATALOGUE, "script": script, "compare": "numeric"})
