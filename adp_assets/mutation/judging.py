@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,11 +13,15 @@ import msgspec
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Gate, Judgement
 from adp_assets.mutation.table import CandidateTable
-from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused
+from runtimes.errors import BudgetSpent, ConfigurationError, InfrastructureError, ModelRefused
 from runtimes.secrets import Redactor
+from runtimes.text import well_formed
 
 if TYPE_CHECKING:
     from adp_assets.mutation.gates.novel import NoveltyGate
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Judging:
             known = before.get(candidate.task_id)
             judgements.append(known or Judgement(candidate))
             if known is None:
-                await judgements[-1].ask([*self.cheap, self.novelty])
+                await self._ask(judgements[-1], [*self.cheap, self.novelty])
                 (refused if judgements[-1].is_refused else undecided).append(judgements[-1])
             elif known.has_passed(self.novelty.name) and known.candidate.task is not None:
                 self.novelty.learn(known.candidate.task)
@@ -59,17 +64,32 @@ class Judging:
         return judgements
 
     async def _decide(self, judgement: Judgement) -> None:
-        try:
-            await judgement.ask(self.costly)
-        except ModelRefused:
-            raise
-        except (InfrastructureError, BudgetSpent) as error:
-            judgement.undecided = self.redactor.text(str(error))
+        if not judgement.undecided:
+            await self._ask(judgement, self.costly)
+        if judgement.undecided:
             return
         judgement.accepted = not judgement.is_refused
         if judgement.accepted and judgement.known.expected_pass == 1:
             judgement.candidate = _marked_trivial(judgement.candidate)
         await self._keep([judgement])
+
+    async def _ask(self, judgement: Judgement, gates: Sequence[Gate]) -> None:
+        """Ask these gates; what keeps one from saying anything leaves this candidate undecided, and no other.
+
+        Raises what concerns them all: ModelRefused and ConfigurationError.
+        """
+        try:
+            await judgement.ask(gates)
+        except (ModelRefused, ConfigurationError):
+            raise
+        except (InfrastructureError, BudgetSpent) as error:
+            judgement.undecided = self.redactor.text(str(error))
+        except Exception as error:
+            log.exception(
+                "%s: the gate %s met a fault of the platform", judgement.candidate.task_id, judgement.gate
+            )
+            fault = well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
+            judgement.undecided = self.redactor.text(fault)
 
     async def _keep(self, judged: list[Judgement]) -> None:
         for judgement in judged:

@@ -7,16 +7,21 @@ import subprocess
 import sys
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.gates.base import Judgement
+from adp_assets.mutation.gates.base import Finding, Gate, Judgement
+from adp_assets.mutation.gates.novel import NoveltyGate
+from adp_assets.mutation.judging import Judging
+from adp_assets.mutation.novelty.known import index_of_pool
 from adp_assets.mutation.table import CandidateTable
 from adp_resources.database import Database
 from adp_resources.tables import pool_tasks, trials
-from runtimes.contracts import Verifier
-from runtimes.errors import BudgetSpent, ModelUnavailable
+from runtimes.contracts import TaskSpec, Verifier
+from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused, ModelUnavailable
+from runtimes.secrets import Redactor
 from tests.adp_assets.mutation.candidates import ADD, candidate
 from tests.adp_assets.mutation.judged_round import ROUND, SECRET, Watched, judge, sound
 from tests.adp_assets.tasks import add, task
@@ -142,6 +147,54 @@ async def test_a_spent_budget_leaves_the_rest_undecided(pool: TaskPool) -> None:
     judgements = await judge(pool.database, proposed, Watched(spend), samples=1)
     assert "no tokens are left" in judgements[-1].undecided
     assert not any(judgement.is_refused for judgement in judgements)
+
+
+class Faulty(Gate):
+    """A gate that fails as nobody foresaw, of one task."""
+
+    name = "faulty"
+
+    def __init__(self, task_id: str, fault: Exception) -> None:
+        self.task_id = task_id
+        self.fault = fault
+
+    async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
+        if task.task_id == self.task_id:
+            raise self.fault
+        return Finding()
+
+
+def judging(pool: TaskPool, cheap: Gate, costly: Gate) -> Judging:
+    novelty = NoveltyGate(index_of_pool(pool.database))
+    return Judging(
+        CandidateTable(pool.database),
+        ROUND,
+        cheap=[cheap],
+        novelty=novelty,
+        costly=[costly],
+        redactor=Redactor([]),
+    )
+
+
+async def test_a_gate_that_fails_leaves_its_candidate_undecided_and_the_others_are_judged(
+    pool: TaskPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    proposed = sound(3)
+    cheap, costly = (Faulty(f"sound-{n}", ZeroDivisionError("nobody thought of this")) for n in range(2))
+    *failed, good = await judging(pool, cheap, costly).judge(proposed)
+    for judgement in failed:
+        fault = "a fault of the platform: ZeroDivisionError: nobody thought of this"
+        assert (judgement.undecided, judgement.accepted, judgement.is_refused) == (fault, False, False)
+    assert good.accepted
+    assert [row.task_id for row in CandidateTable(pool.database).find()] == ["sound-2"]
+    assert "sound-0: the gate faulty" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), ConfigurationError("No such folder.")])
+async def test_what_concerns_every_candidate_ends_the_judging(pool: TaskPool, fault: Exception) -> None:
+    with pytest.raises(type(fault), match=str(fault)):
+        await judging(pool, Faulty("", fault), Faulty("sound-1", fault)).judge(sound(2))
 
 
 def test_a_killed_judgement_goes_on_where_it_was(database: Database) -> None:

@@ -20,7 +20,8 @@ from adp_assets.mutation.operators import (
     PARAMETER,
     WIDTH,
 )
-from adp_assets.mutation.operators.base import Sketch
+from adp_assets.mutation.operators.base import Sketch, Workshop
+from adp_assets.mutation.operators.values import Parameter
 from adp_assets.mutation.orchestrate import orchestrate
 from adp_assets.mutation.propose import proposals, propose
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
@@ -206,6 +207,34 @@ async def test_a_bad_draft_is_refused_with_its_reason_and_the_others_go_on(
     candidates = await propose(asked, Oracle(TaskDraft=draft), services, TOOLS, at_once=2)
     assert [candidate.task is None for candidate in candidates] == [False, True, False]
     assert reason in candidates[1].reason
+
+
+class Broken(Parameter):
+    """An operator that fails as nobody foresaw."""
+
+    async def make(self, proposal: Proposal, workshop: Workshop) -> Sketch:
+        raise ZeroDivisionError("nobody thought of this")
+
+
+async def test_an_operator_that_fails_costs_its_own_candidate_only(services: Services) -> None:
+    asked = [proposal(TASKS["a"], PARAMETER), proposal(TASKS["b"], Broken())]
+    first, second = await propose(asked, Oracle(), services, TOOLS, at_once=2)
+    assert first.task is not None
+    assert second.task is None
+    assert "ZeroDivisionError: nobody thought of this" in second.reason
+
+
+async def test_a_reply_that_is_no_unicode_gives_text_that_is(services: Services) -> None:
+    said = '{"description": "Multiply two numbers\ud800", "change": "x"}'
+    (made,) = await propose(
+        [proposal(TASKS["a"], PARAMETER)],
+        Oracle(MutatedIdea=lambda facts: said),
+        services,
+        TOOLS,
+        at_once=1,
+    )
+    assert made.task is not None, made.reason
+    assert made.task.description == "Multiply two numbers?"
 
 
 async def test_what_is_for_a_gate_to_refuse_goes_through(services: Services) -> None:
