@@ -30,9 +30,10 @@ MOST_SHOWN = 200
 
 _VALUES = "values.json"
 _CALLING = """
-import json
+import json, sys
 source, calls = json.load(open("solution.json"))
-names = {"__name__": "solution"}
+module = sys.modules["submission"] = type(sys)("submission")
+names = module.__dict__
 exec(compile(source, "solution.py", "exec"), names)
 values = [eval(call, names) for call in calls]
 def plain(value):
