@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from adp_assets.mutation.refused import Refused
+from adp_assets.mutation.tolerances import numbers_in, with_bounds
 from runtimes.contracts import Verifier
 from runtimes.errors import InvalidTask, VerifierFault
-from runtimes.grading.answers import the_number
+from runtimes.grading.answers import last_number, the_number
 from runtimes.grading.base import check_verifier
 from runtimes.grading.jails import ours_to_mend
 from runtimes.grading.python_tests import source_of
@@ -61,8 +62,8 @@ async def work_out(
 ) -> WorkedOut:
     """The verifier that `claimed` describes, with values from running `solution`.
 
-    Pages are read at `hosts` only. Raises Refused when the solution is missing or does not run, or when the
-    claim contradicts what came of it.
+    Its tolerances are made smaller where they would let wrong numbers pass. Pages are read at `hosts` only.
+    Raises Refused when the solution is missing or does not run, or when the claim contradicts what it gave.
     """
     if claimed.kind == "all_of":
         return await _all_of(claimed, solution, services, hosts)
@@ -118,6 +119,7 @@ async def _of_answer(claimed: Verifier, source: str, services: Services) -> Work
     if not answer:
         raise Refused("the solution printed no answer")
     value = _value_of(claimed, answer)
+    claimed = Verifier(claimed.kind, with_bounds(claimed.spec, numbers_in(value)))
     claim = claimed.spec.get("expected", msgspec.UNSET)
     if claim is not msgspec.UNSET and not _agrees(claim, value, claimed):
         raise _contradiction(f"the answer is {_shown(claim)}", value)
@@ -161,7 +163,13 @@ async def _of_page(claimed: Verifier, services: Services, hosts: Sequence[str]) 
     value = _held(await _read_off(answers[0]["url"], answers[0]["script"], services, hosts))
     if value is None or isinstance(value, bool | list | dict):
         raise Refused(f"the page's script gives {_shown(value)}, which is no answer")
-    return WorkedOut(verifier, str(value))
+    number = last_number(str(value)) if answers[0]["compare"] == "numeric" else None
+    if number is None:
+        return WorkedOut(verifier, str(value))
+    bounded = with_bounds(answers[0], [number])
+    if "checks" in claimed.spec:
+        bounded = {"checks": [bounded if check is answers[0] else check for check in checks]}
+    return WorkedOut(_checked(claimed, bounded), str(value))
 
 
 async def _read_off(url: str, script: str, services: Services, hosts: Sequence[str]) -> Any:
