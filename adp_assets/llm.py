@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
+from runtimes.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InfrastructureError,
+    ModelRefused,
+    ModelUnavailable,
+    ToolError,
+)
 from runtimes.llm.structured import NotAnswered
+from runtimes.text import well_formed
+
+log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -23,13 +34,15 @@ async def ask_all(
     """Answers in the order of the questions, `at_once` in flight.
 
     A NotAnswered is what became of its question and may be kept as such: the reply was not of the shape asked
-    for, or the model's server rejects this one request. An outage is no answer, and never among them: a
+    for, the model's server rejects this one request, or its answer met a fault that nobody foresaw, which is
+    logged and must not cost the others theirs. An outage is no answer, and never among them: a
     question that met one is put once more after all others, and where it meets another, ModelUnavailable is
     raised. Whoever asks the same again has what was answered from the response cache, and asks for the rest.
 
     Raises at once, and cancels what is in flight, where no other question could do better: ModelRefused,
-    BudgetSpent, and ModelUnavailable where outages follow one another. Raises the server's rejection when it
-    left every question unanswered.
+    BudgetSpent, ConfigurationError, and ModelUnavailable where outages follow one another. Raises the
+    server's rejection when it left every question unanswered, and the fault nobody foresaw when every one of
+    several questions met one.
     """
     asked = _Asked(questions, answer, at_once)
     for _ in range(2):
@@ -41,6 +54,8 @@ async def ask_all(
         raise _unavailable(asked.outages[-1], len(questions) - len(asked.answers), len(questions))
     if asked.rejections and len(asked.rejections) == len(questions):
         raise asked.rejections[-1]
+    if len(asked.unforeseen) == len(questions) > 1:
+        raise asked.unforeseen[-1]
     return [asked.answers[n] for n in range(len(questions))]
 
 
@@ -53,6 +68,7 @@ class _Asked(Generic[Q, A]):
         self.at_once = at_once
         self.answers: dict[int, A | NotAnswered] = {}
         self.rejections: list[InfrastructureError] = []
+        self.unforeseen: list[Exception] = []
         self.outages: list[ModelUnavailable] = []
         self._outages_in_a_row = 0
 
@@ -78,7 +94,7 @@ class _Asked(Generic[Q, A]):
             self.answers[number] = error
         except ToolError as error:
             self.answers[number] = NotAnswered(str(error))
-        except ModelRefused:
+        except (ModelRefused, BudgetSpent, ConfigurationError):
             raise
         except ModelUnavailable as error:
             self.outages.append(error)
@@ -90,6 +106,12 @@ class _Asked(Generic[Q, A]):
         except InfrastructureError as error:
             self.rejections.append(error)
             self.answers[number] = NotAnswered(str(error))
+        except Exception as error:
+            log.exception("question %d of %d met a fault of the platform", number + 1, len(self.questions))
+            self.unforeseen.append(error)
+            self.answers[number] = NotAnswered(
+                well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
+            )
         self._outages_in_a_row = 0
 
 

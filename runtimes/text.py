@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +34,22 @@ def shallow(value: Any) -> Any:
         if not level:
             return value
     raise ValueError("it is nested too deeply")
+
+
+def storable(value: Any) -> Any:
+    """The value itself. Raises ValueError where no file and no database could hold it, or give it back.
+
+    That is text with lone surrogates or NUL, and numbers that are infinite or none.
+    """
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str) and ("\0" in each or well_formed(each) != each):
+            raise ValueError("it holds text that is no Unicode, or NUL")
+        if isinstance(each, float) and not math.isfinite(each):
+            raise ValueError("it holds a number that is not finite")
+        left += [*each, *each.values()] if isinstance(each, dict) else _members(each)
+    return value
 
 
 def _members(value: Any) -> Iterable[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ import msgspec
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Gate, Judgement
 from adp_assets.mutation.table import CandidateTable
-from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused
+from runtimes.errors import BudgetSpent, ConfigurationError, InfrastructureError, ModelRefused
 from runtimes.secrets import Redactor
+from runtimes.text import well_formed
 
 if TYPE_CHECKING:
     from adp_assets.mutation.gates.novel import NoveltyGate
 
+
+log = logging.getLogger(__name__)
 
 NOT_YET = "it was not judged to the end"
 
@@ -40,41 +44,53 @@ class Judging:
     redactor: Redactor
 
     async def judge(self, judgements: Sequence[Judgement]) -> None:
-        """Decide those that are not decided yet, in their order. Raises ModelRefused.
+        """Decide those that are not decided yet, in their order. Raises what `_ask` does.
 
         One that cannot be decided now stays undecided, with the reason, and is kept as that.
         """
-        due = []
+        due, passed = [], []
         for judgement in judgements:
             task = judgement.candidate.task
             if not judgement.is_decided:
-                await judgement.ask([*self.cheap, self.novelty])
-                judgement.undecided = "" if judgement.is_refused else NOT_YET
                 due.append(judgement)
+                await self._ask(judgement, [*self.cheap, self.novelty])
+                if not judgement.undecided and not judgement.is_refused:
+                    judgement.undecided = NOT_YET
+                    passed.append(judgement)
             elif judgement.has_passed(self.novelty.name) and task is not None:
                 self.novelty.learn(task)
         await self._keep(due)
         try:
             async with asyncio.TaskGroup() as group:
-                for judgement in due:
-                    if judgement.undecided:
-                        group.create_task(self._decide(judgement))
+                for judgement in passed:
+                    group.create_task(self._decide(judgement))
         except BaseExceptionGroup as faults:
             raise faults.exceptions[0] from faults
 
     async def _decide(self, judgement: Judgement) -> None:
-        try:
-            await judgement.ask(self.costly)
-        except ModelRefused:
-            raise
-        except (InfrastructureError, BudgetSpent) as error:
-            judgement.undecided = str(error)
-        else:
-            judgement.undecided = ""
-            judgement.accepted = not judgement.is_refused
+        judgement.undecided = ""
+        await self._ask(judgement, self.costly)
+        judgement.accepted = not judgement.undecided and not judgement.is_refused
         if judgement.accepted and judgement.known.expected_pass == 1:
             judgement.candidate = _marked_trivial(judgement.candidate)
         await self._keep([judgement])
+
+    async def _ask(self, judgement: Judgement, gates: Sequence[Gate]) -> None:
+        """Ask these gates; what keeps one from saying anything leaves this candidate undecided, and no other.
+
+        Raises what concerns them all: ModelRefused and ConfigurationError.
+        """
+        try:
+            await judgement.ask(gates)
+        except (ModelRefused, ConfigurationError):
+            raise
+        except (InfrastructureError, BudgetSpent) as error:
+            judgement.undecided = str(error)
+        except Exception as error:
+            log.exception(
+                "%s: the gate %s met a fault of the platform", judgement.candidate.task_id, judgement.gate
+            )
+            judgement.undecided = well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
 
     async def _keep(self, judged: list[Judgement]) -> None:
         for judgement in judged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from adp_assets.llm import ask_all
@@ -26,6 +27,11 @@ def proposals(
 
     An operator that takes two tasks is left out where no partner is to be had.
     """
+    partners = {
+        operator.name: _partners(operator, essences, tasks)
+        for operator in operators
+        if operator.takes_partner
+    }
     asked = []
     for essence in essences:
         parent = tasks[essence.task_id]
@@ -34,7 +40,7 @@ def proposals(
             (operator, partner)
             for operator in operators
             if _fits(operator, essence, parent)
-            for partner in [_partner(operator, essence, essences, tasks)]
+            for partner in [partners.get(operator.name, {}).get(essence.essence_id)]
             if partner or not operator.takes_partner
         ]
         for variant in range(an_essence if fitting else 0):
@@ -77,23 +83,36 @@ def _fits(operator: Operator, essence: Essence, parent: TaskSpec) -> bool:
     return (essence.kind == "success" or operator.for_failures) and operator.fits(essence, parent)
 
 
-def _partner(
-    operator: Operator, essence: Essence, essences: list[Essence], tasks: dict[str, TaskSpec]
-) -> TaskSpec | None:
-    """Another task of the same type that fits too: of another root where there is one."""
-    if not operator.takes_partner:
-        return None
-    others = [
-        other
-        for other in essences
-        if other.task_type == essence.task_type
-        and other.task_id != essence.task_id
-        and _fits(operator, other, tasks[other.task_id])
-    ]
-    strangers = [other for other in others if other.root_id != essence.root_id] or others
-    # The nearest by a number of the pair: whoever else is there, most pairs stay as they were.
-    chosen = min(strangers, key=lambda other: _number(essence.essence_id + other.essence_id), default=None)
-    return tasks[chosen.task_id] if chosen else None
+def _partners(operator: Operator, essences: list[Essence], tasks: dict[str, TaskSpec]) -> dict[str, TaskSpec]:
+    """By essence, another task of its type that the operator fits too: of another root where there is one.
+
+    Those of a type stand on a ring in the order of their ids' hashes, and each gets the next one on it:
+    whoever else is there, most pairs stay as they were.
+    """
+    rings: defaultdict[str, list[Essence]] = defaultdict(list)
+    for essence in sorted(essences, key=lambda essence: (_number(essence.essence_id), essence.essence_id)):
+        if _fits(operator, essence, tasks[essence.task_id]):
+            rings[essence.task_type].append(essence)
+    found: dict[str, TaskSpec] = {}
+    for ring in rings.values():
+        strangers, others = _next_other(ring, "root_id"), _next_other(ring, "task_id")
+        for essence, stranger, other in zip(ring, strangers, others, strict=True):
+            if chosen := stranger or other:
+                found[essence.essence_id] = tasks[chosen.task_id]
+    return found
+
+
+def _next_other(ring: list[Essence], field: str) -> list[Essence | None]:
+    """For each on the ring, the next one that differs in this field; None where all are the same."""
+    found: list[Essence | None] = [None] * len(ring)
+    other: Essence | None = None
+    # Twice around: what comes after the last is known once the first was passed.
+    for place in reversed([*range(len(ring)), *range(len(ring))]):
+        after = ring[(place + 1) % len(ring)]
+        if getattr(after, field) != getattr(ring[place], field):
+            other = after
+        found[place] = other
+    return found
 
 
 def _number(text: str) -> int:

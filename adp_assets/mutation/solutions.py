@@ -13,14 +13,16 @@ from typing import Any
 import msgspec
 
 from adp_assets.mutation.refused import Refused
+from adp_assets.mutation.tolerances import numbers_in, with_bounds
 from runtimes.contracts import Verifier
 from runtimes.errors import InvalidTask, VerifierFault
-from runtimes.grading.answers import the_number
+from runtimes.grading.answers import last_number, the_number
 from runtimes.grading.base import check_verifier
 from runtimes.grading.jails import ours_to_mend
 from runtimes.grading.python_tests import source_of
 from runtimes.grading.values import same_json, strict_json
 from runtimes.services import Services
+from runtimes.text import storable
 from sandbox import Limits, Result
 
 LIMITS = Limits(memory_mb=256, wall_seconds=10, cpu_seconds=5, output_bytes=1 << 18)
@@ -29,9 +31,10 @@ MOST_SHOWN = 200
 
 _VALUES = "values.json"
 _CALLING = """
-import json
+import json, sys
 source, calls = json.load(open("solution.json"))
-names = {"__name__": "solution"}
+module = sys.modules["submission"] = type(sys)("submission")
+names = module.__dict__
 exec(compile(source, "solution.py", "exec"), names)
 values = [eval(call, names) for call in calls]
 def plain(value):
@@ -59,8 +62,8 @@ async def work_out(
 ) -> WorkedOut:
     """The verifier that `claimed` describes, with values from running `solution`.
 
-    Pages are read at `hosts` only. Raises Refused when the solution is missing or does not run, or when the
-    claim contradicts what came of it.
+    Its tolerances are made smaller where they would let wrong numbers pass. Pages are read at `hosts` only.
+    Raises Refused when the solution is missing or does not run, or when the claim contradicts what it gave.
     """
     if claimed.kind == "all_of":
         return await _all_of(claimed, solution, services, hosts)
@@ -116,6 +119,7 @@ async def _of_answer(claimed: Verifier, source: str, services: Services) -> Work
     if not answer:
         raise Refused("the solution printed no answer")
     value = _value_of(claimed, answer)
+    claimed = Verifier(claimed.kind, with_bounds(claimed.spec, numbers_in(value)))
     claim = claimed.spec.get("expected", msgspec.UNSET)
     if claim is not msgspec.UNSET and not _agrees(claim, value, claimed):
         raise _contradiction(f"the answer is {_shown(claim)}", value)
@@ -156,10 +160,16 @@ async def _of_page(claimed: Verifier, services: Services, hosts: Sequence[str]) 
         raise Refused("two checks compare the one answer that there is")
     if "url" not in answers[0] or "script" not in answers[0]:
         raise Refused("an answer that is compared needs the `url` and the `script` that work it out")
-    value = await _read_off(answers[0]["url"], answers[0]["script"], services, hosts)
+    value = _held(await _read_off(answers[0]["url"], answers[0]["script"], services, hosts))
     if value is None or isinstance(value, bool | list | dict):
         raise Refused(f"the page's script gives {_shown(value)}, which is no answer")
-    return WorkedOut(verifier, str(value))
+    number = last_number(str(value)) if answers[0]["compare"] == "numeric" else None
+    if number is None:
+        return WorkedOut(verifier, str(value))
+    bounded = with_bounds(answers[0], [number])
+    if "checks" in claimed.spec:
+        bounded = {"checks": [bounded if check is answers[0] else check for check in checks]}
+    return WorkedOut(_checked(claimed, bounded), str(value))
 
 
 async def _read_off(url: str, script: str, services: Services, hosts: Sequence[str]) -> Any:
@@ -194,12 +204,20 @@ async def _all_of(
 
 
 def _checked(claimed: Verifier, values: dict[str, Any]) -> Verifier:
-    verifier = Verifier(claimed.kind, {**claimed.spec, **values})
+    verifier = Verifier(claimed.kind, {**claimed.spec, **_held(values)})
     try:
         check_verifier(verifier)
     except InvalidTask as error:
         raise Refused(str(error)) from error
     return verifier
+
+
+def _held(value: Any) -> Any:
+    """The value itself. Raises Refused for what no task could be kept with."""
+    try:
+        return storable(value)
+    except ValueError as error:
+        raise Refused(f"what the solution gives cannot be kept: {error}") from error
 
 
 def _check(result: Result) -> None:

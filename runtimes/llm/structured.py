@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from runtimes.contracts import Message
 from runtimes.llm.base import ChatModel, Reply, Sampling
+from runtimes.text import well_formed
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
 
@@ -49,7 +50,7 @@ async def ask(
     faults: list[str] = []
     for _ in range(2):
         reply = await model.complete(messages, sampling=sampling, schema=schema)
-        text = str(reply.message.get("content") or "")
+        text = well_formed(str(reply.message.get("content") or ""))
         try:
             return msgspec.json.decode(object_in(text), type=shape)
         except (msgspec.MsgspecError, RecursionError) as error:

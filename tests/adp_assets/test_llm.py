@@ -8,7 +8,14 @@ from collections import Counter
 import pytest
 
 from adp_assets.llm import MAX_OUTAGES_IN_A_ROW, ask_all
-from runtimes.errors import BudgetSpent, InfrastructureError, ModelRefused, ModelUnavailable, ToolError
+from runtimes.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InfrastructureError,
+    ModelRefused,
+    ModelUnavailable,
+    ToolError,
+)
 from runtimes.llm.structured import NotAnswered
 
 DOWN = ModelUnavailable("The server is down.", "Start it.")
@@ -67,7 +74,29 @@ async def test_a_server_that_rejects_every_question_is_at_fault_itself() -> None
         await ask_all(range(2), model.answer, at_once=2)
 
 
-@pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), BudgetSpent("10 of 10 tokens are spent.")])
+async def test_a_fault_that_nobody_foresaw_costs_its_own_question_only_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = Model({1: [RecursionError("too deep")]})
+    first, lost, *others = await ask_all(range(4), model.answer, at_once=2)
+    assert (first, others) == (0, [4, 9])
+    assert str(lost) == "a fault of the platform: RecursionError: too deep"
+    assert "question 2 of 4" in caplog.text
+    assert "Traceback" in caplog.text
+    alone = Model({0: [RecursionError("too deep")]})
+    assert isinstance((await ask_all(range(1), alone.answer, at_once=2))[0], NotAnswered)
+
+
+async def test_a_fault_that_nobody_foresaw_in_every_question_is_raised() -> None:
+    model = Model({number: [OSError("no space left")] for number in range(3)})
+    with pytest.raises(OSError, match="no space left"):
+        await ask_all(range(3), model.answer, at_once=2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [ModelRefused("HTTP 401"), BudgetSpent("10 of 10 tokens are spent."), ConfigurationError("No cache.")],
+)
 async def test_a_refused_key_or_a_spent_budget_ends_it_at_once(fault: Exception) -> None:
     model = Model({3: [fault]})
     with pytest.raises(type(fault), match=str(fault)):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
 from adp_assets.mutation.languages import language_of
 from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier
+from runtimes.text import storable
 from runtimes.tools.constraints import check_constraints
 
 MAX_DESCRIPTION = 8_000
@@ -18,6 +21,8 @@ MAX_DESCRIPTION = 8_000
 
 class SchemaGate(Gate):
     """A whole task: an id, constraints and a verifier that can be read, a description of sound length.
+
+    All of it, and the reference, is text and numbers that a file and a database can hold.
 
     The description is in the language that its `metadata.language` names, else in its parent's. What came
     of a proposal without a task, an answer that is no JSON above all, is refused here too.
@@ -32,7 +37,8 @@ class SchemaGate(Gate):
             if task.verifier is None:
                 return refused("there is no verifier")
             check_verifier(task.verifier)
-        except InvalidTask as error:
+            storable([msgspec.to_builtins(task), candidate.reference])
+        except (InvalidTask, ValueError) as error:
             return refused(str(error))
         length = len(task.description)
         if not task.description.strip():

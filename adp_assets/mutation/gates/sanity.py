@@ -14,10 +14,12 @@ from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
 from adp_assets.mutation.gates.probes import Probe, probes
 from adp_assets.mutation.gates.tries import Outages
+from adp_assets.mutation.refused import Refused
 from runtimes.contracts import TaskSpec, Trajectory
+from runtimes.errors import VerifierFault
 from runtimes.grading.base import VerifierKind, VotingKind, needs_last_page, read_verifier
 from runtimes.grading.composite import PartsSpec
-from runtimes.grading.page_reading import open_page
+from runtimes.grading.page_reading import Unreadable, open_page
 from runtimes.grading.page_state import PageStateSpec
 from runtimes.perform import graded
 from runtimes.services import Services
@@ -37,6 +39,7 @@ class SanityGate(Gate):
     - It decides from the answer: the candidate's reference passes, and an empty answer and wrong ones do not.
     - It decides from the world's state: untouched, that passes with no answer. What a right end looks like is
       then shown by the trials alone.
+    - The agent's first page is nowhere, or may not be opened: refused, since nobody could begin.
     - It votes, or a judge alone decides: refused, since nothing shows that it knows right from wrong.
 
     The reference and the first wrong answer, or the empty one where there is no reference, are graded a
@@ -64,8 +67,12 @@ class SanityGate(Gate):
         reference = candidate.reference if _decides_by_answer(kind, spec) else ""
         if not reference and not kind.needs_world(spec):
             return refused("there is no reference answer that the verifier could be checked with")
+        asked = probes(task, reference, reads_answer=_reads_answer(kind, spec))
         async with self._places:
-            reason = await self._fault(task, probes(task, reference, reads_answer=_reads_answer(kind, spec)))
+            try:
+                reason = await self._fault(task, asked)
+            except Refused as refusal:
+                reason = str(refusal)
         return refused(reason) if reason else Finding()
 
     async def _fault(self, task: TaskSpec, asked: list[Probe]) -> str:
@@ -111,14 +118,21 @@ class SanityGate(Gate):
 
     @asynccontextmanager
     async def _untouched(self, task: TaskSpec) -> AsyncIterator[World]:
-        """The world of an agent that did nothing: it sees its first page, where it has one."""
+        """The world of an agent that did nothing: it sees its first page, where it has one.
+
+        Raises Refused where no try could open that page.
+        """
         url = task.constraints.get("start_url")
         hosts = Guard.of_task(task).allowed_domains
         if not url or task.verifier is None or not needs_last_page(task.verifier):
             yield World(allowed_domains=hosts, last_url=url or "")
             return
         async with self._last_page, self._services.browsers.grading_page(None, allowed_domains=hosts) as page:
-            await open_page(page, url)
+            try:
+                await open_page(page, url)
+            except (VerifierFault, Unreadable) as error:
+                cause = error.message if isinstance(error, VerifierFault) else error
+                raise Refused(f"the start page cannot be opened: {cause}") from error
             yield World(allowed_domains=hosts, last_url=page.url, last_page=page)
 
 

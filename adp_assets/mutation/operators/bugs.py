@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 
 @dataclass(frozen=True)
@@ -37,41 +37,48 @@ _RECKONED: dict[type[ast.operator], type[ast.operator]] = {
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "len"}
 
 
-def bugs_in(source: str, rng: random.Random) -> list[Bug]:
-    """Every bug that can be planted by one change, in an order of `rng`'s; none for what is no Python."""
+def bugs_in(source: str, rng: random.Random) -> Iterator[Bug]:
+    """Every bug that can be planted by one change, in an order of `rng`'s; none for what is no Python.
+
+    Each is made when it is asked for, in time that grows with the source's length. Raises RecursionError
+    then, where the source is nested too deeply to be written out again.
+    """
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return []
-    found = [bug for at, node in enumerate(ast.walk(tree)) for bug in _bugs_at(tree, at, node)]
-    rng.shuffle(found)
-    return found
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    places = [place for place, node in enumerate(ast.walk(tree)) if _change_of(node)]
+    rng.shuffle(places)
+    for place in places:
+        yield _planted(ast.parse(source), place)
 
 
-def _bugs_at(tree: ast.Module, at: int, node: ast.AST) -> Iterator[Bug]:
-    before = ast.unparse(node) if isinstance(node, ast.expr) else ""
-    for change in _changes(node):
-        mutated = copy.deepcopy(tree)
-        own = next(other for number, other in enumerate(ast.walk(mutated)) if number == at)
-        change(own)
-        after = ast.unparse(own)
-        yield Bug(ast.unparse(ast.fix_missing_locations(mutated)), f"{before} -> {after}")
+def _planted(tree: ast.Module, place: int) -> Bug:
+    """The bug at this node of the tree, counted as `ast.walk` goes; the tree is changed."""
+    node = next(islice(ast.walk(tree), place, None))
+    change = _change_of(node)
+    assert change is not None
+    before = ast.unparse(node)
+    change(node)
+    after = ast.unparse(node)
+    return Bug(ast.unparse(ast.fix_missing_locations(tree)), f"{before} -> {after}")
 
 
-def _changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
-    """What can be done to this one node; each change is made upon a copy of it."""
+def _change_of(node: ast.AST) -> Callable[[ast.AST], None] | None:
+    """What can be done to this one node, in place; None where there is nothing."""
     if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
-        yield _compare
-    elif isinstance(node, ast.BinOp) and type(node.op) in _RECKONED:
-        yield _reckon
-    elif isinstance(node, ast.BoolOp):
-        yield _join
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLED:
-        yield _call
-    elif isinstance(node, ast.Constant) and type(node.value) is int:
-        yield _one_more
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
-        yield _turn
+        return _compare
+    if isinstance(node, ast.BinOp) and type(node.op) in _RECKONED:
+        return _reckon
+    if isinstance(node, ast.BoolOp):
+        return _join
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLED:
+        return _call
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return _one_more
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
+        return _turn
+    return None
 
 
 def _compare(node: ast.AST) -> None:

@@ -6,8 +6,10 @@ the real grader decides. The bug is made by this code, so no model has to be bel
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from adp_assets.mutation.drafts import SOLVE, CodeSolution, MutatedIdea, TaskDraft, completed
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_TRIED = 8
 """Bugs that are tried until one is seen by the tests."""
+
+LONGEST = 6_000
+"""Characters of a solution: the new task's description holds all of it, and has its own limit."""
 
 SENTENCES = {
     "en": (
@@ -59,12 +64,16 @@ class ErrorInjection(Operator):
         assert parent.verifier is not None
         told = await ask(workshop.model, CodeSolution, SOLVE, {"task": completed(parent)})
         right = source_of(told.solution)
+        if len(right) > LONGEST:
+            raise Refused(
+                f"the solution has {len(right):,} characters, and a task shows at most {LONGEST:,} of code"
+            )
         verdict = await _graded(parent, right, workshop.services)
         if not verdict.solved:
             raise Refused(f"the solution does not pass the parent's own tests: {verdict.reason}")
         digest = hashlib.sha256(proposal.candidate_id.encode()).digest()
         rng = random.Random(int.from_bytes(digest))
-        bug = await _seen_by_tests(parent, bugs_in(right, rng)[:MOST_TRIED], workshop.services)
+        bug = await _seen_by_tests(parent, bugs_in(right, rng), workshop.services)
         sentence = rng.choice(SENTENCES[language_of(parent.description)])
         return Sketch(
             MutatedIdea(sentence.format(task=parent.description, code=bug.source), f"a bug: {bug.change}"),
@@ -79,13 +88,26 @@ class ErrorInjection(Operator):
         )
 
 
-async def _seen_by_tests(parent: TaskSpec, bugs: list[Bug], services: Services) -> Bug:
-    """The first bug that makes the tests fail by a wrong value or an error, not by never ending."""
-    for bug in bugs:
+async def _seen_by_tests(parent: TaskSpec, bugs: Iterator[Bug], services: Services) -> Bug:
+    """The first bug that makes the tests fail by a wrong value or an error, not by never ending.
+
+    Raises Refused where none of the first few does.
+    """
+    tried = 0
+    while tried < MOST_TRIED and (bug := await _next(bugs)) is not None:
+        tried += 1
         verdict = await _graded(parent, bug.source, services)
         if not verdict.solved and "ended with" not in verdict.reason:
             return bug
-    raise Refused(f"the tests see none of {len(bugs)} bugs planted in the solution")
+    raise Refused(f"the tests see none of {tried} bugs planted in the solution")
+
+
+async def _next(bugs: Iterator[Bug]) -> Bug | None:
+    """The next bug, or None; made in a thread, for other candidates are being made meanwhile."""
+    try:
+        return await asyncio.to_thread(next, bugs, None)
+    except RecursionError as error:
+        raise Refused("the solution is nested too deeply for a bug to be planted in it") from error
 
 
 async def _graded(task: TaskSpec, source: str, services: Services) -> Grade:

@@ -9,18 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import pytest
 import sqlalchemy as sa
 
 from adp_assets.intake.pool import TaskPool
 from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.gates.base import GATES_VERSION, Judgement
-from adp_assets.mutation.judging import NOT_YET
+from adp_assets.mutation.gates.base import GATES_VERSION, Finding, Gate, Judgement
+from adp_assets.mutation.gates.novel import NoveltyGate
+from adp_assets.mutation.judging import NOT_YET, Judging
+from adp_assets.mutation.novelty.known import index_of_pool
 from adp_assets.mutation.table import CandidateTable, JudgedCandidate
 from adp_assets.selection.drying import Proposals, proposals_of
 from adp_resources.database import Database
 from adp_resources.tables import candidates, pool_tasks, trials
-from runtimes.contracts import Verifier
-from runtimes.errors import BudgetSpent, ModelUnavailable
+from runtimes.contracts import TaskSpec, Verifier
+from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused, ModelUnavailable
+from runtimes.secrets import Redactor
 from tests.adp_assets.mutation.candidates import ADD, candidate
 from tests.adp_assets.mutation.judged_round import ROUND, SECRET, Watched, judge, sound
 from tests.adp_assets.tasks import add, task
@@ -226,6 +230,57 @@ async def test_of_two_that_make_the_same_task_at_once_the_pool_gets_one(pool: Ta
     found = await asyncio.gather(*(judge(pool.database, [each], model, samples=1) for each in (made, twin)))
     assert sorted(judgement.accepted for (judgement,) in found) == [False, True]
     assert pool.pending() == 1
+
+
+class Faulty(Gate):
+    """A gate that fails as nobody foresaw, of one task."""
+
+    name = "faulty"
+
+    def __init__(self, task_id: str, fault: Exception) -> None:
+        self.task_id = task_id
+        self.fault = fault
+
+    async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
+        if task.task_id == self.task_id:
+            raise self.fault
+        return Finding()
+
+
+def judging(pool: TaskPool, cheap: Gate, costly: Gate) -> Judging:
+    novelty = NoveltyGate(index_of_pool(pool.database))
+    return Judging(
+        CandidateTable(pool.database),
+        ROUND,
+        cheap=[cheap],
+        novelty=novelty,
+        costly=[costly],
+        redactor=Redactor([]),
+    )
+
+
+async def test_a_gate_that_fails_leaves_its_candidate_undecided_and_the_others_are_judged(
+    pool: TaskPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    proposed = sound(3)
+    cheap, costly = (Faulty(f"sound-{n}", ZeroDivisionError("nobody thought of this")) for n in range(2))
+    judgements = list(map(Judgement, proposed))
+    await judging(pool, cheap, costly).judge(judgements)
+    *failed, good = judgements
+    for judgement in failed:
+        fault = "a fault of the platform: ZeroDivisionError: nobody thought of this"
+        assert (judgement.undecided, judgement.accepted, judgement.is_refused) == (fault, False, False)
+    assert good.accepted
+    assert [row.task_id for row in CandidateTable(pool.database).find(accepted=True)] == ["sound-2"]
+    assert len(CandidateTable(pool.database).find(undecided=True)) == 2
+    assert "sound-0: the gate faulty" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), ConfigurationError("No such folder.")])
+async def test_what_concerns_every_candidate_ends_the_judging(pool: TaskPool, fault: Exception) -> None:
+    with pytest.raises(type(fault), match=str(fault)):
+        await judging(pool, Faulty("", fault), Faulty("sound-1", fault)).judge(list(map(Judgement, sound(2))))
 
 
 def test_a_killed_judgement_goes_on_where_it_was(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 from collections.abc import Sequence
@@ -221,9 +222,49 @@ async def test_a_puzzle_asks_no_model_and_is_the_same_again(services: Services) 
 
 async def test_bugs_are_one_change_each_and_the_same_for_the_same_seed() -> None:
     source = "def f(x):\n    return max(x) - 1 if x and len(x) > 2 else 0"
-    bugs = bugs_in(source, random.Random(1))
-    assert bugs == bugs_in(source, random.Random(1))
+    bugs = list(bugs_in(source, random.Random(1)))
+    assert bugs == list(bugs_in(source, random.Random(1)))
     assert len({bug.source for bug in bugs}) == len(bugs) >= 6
     assert all(bug.source != source for bug in bugs)
     assert {bug.change for bug in bugs} >= {"max(x) -> min(x)", "x and len(x) > 2 -> x or len(x) > 2"}
-    assert bugs_in("this is no Python", random.Random(1)) == []
+    assert list(bugs_in("this is no Python", random.Random(1))) == []
+
+
+async def test_a_bug_is_only_written_out_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[ast.AST] = []
+    unparse = ast.unparse
+    monkeypatch.setattr(ast, "unparse", lambda node: (written.append(node), unparse(node))[1])
+    source = "\n".join(f"def f{n}(a, b):\n    return a + b * {n}" for n in range(500))
+    bug = next(bugs_in(source, random.Random(1)))
+    assert bug.source != source
+    assert sum(isinstance(node, ast.Module) for node in written) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return a + b" + " + 0" * 400, "nested too deeply"),
+        ("return a + b" + "\n" * 6_000, "6,0"),
+    ],
+)
+async def test_no_bug_is_planted_in_what_is_too_deep_or_too_long(
+    services: Services, body: str, reason: str
+) -> None:
+    parent = task("p", verifier=Verifier("python_tests", {"cases": [{"call": "add(2, 3)", "expected": 5}]}))
+    solution = json.dumps({"solution": f"def add(a, b):\n    {body}"})
+    told = Oracle(CodeSolution=lambda facts: solution)
+    (candidate,) = await propose([proposal(parent, ERROR_INJECTION)], told, services, TOOLS, at_once=1)
+    assert candidate.task is None
+    assert reason in candidate.reason
+    assert "fault of the platform" not in candidate.reason
+
+
+async def test_a_bug_is_planted_in_a_long_chain_of_conditions(services: Services) -> None:
+    cases = [{"call": "[f(n) for n in range(180)]", "expected": [2 * n for n in range(180)]}]
+    parent = task("p", verifier=Verifier("python_tests", {"cases": cases}))
+    chain = "".join(f"    elif a=={n}: return {n + n}\n" for n in range(1, 180))
+    solution = json.dumps({"solution": f"def f(a):\n    if a==0: return 0\n{chain}"})
+    told = Oracle(CodeSolution=lambda facts: solution)
+    (candidate,) = await propose([proposal(parent, ERROR_INJECTION)], told, services, TOOLS, at_once=1)
+    assert candidate.task is not None, candidate.reason
+    assert candidate.task.metadata["change"].startswith("a bug: ")

@@ -20,7 +20,9 @@ from adp_assets.mutation.operators import (
     PARAMETER,
     WIDTH,
 )
-from adp_assets.mutation.operators.base import Sketch
+from adp_assets.mutation.operators.base import Sketch, Workshop
+from adp_assets.mutation.operators.structure import Width
+from adp_assets.mutation.operators.values import Parameter
 from adp_assets.mutation.orchestrate import orchestrate
 from adp_assets.mutation.propose import proposals, propose
 from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
@@ -102,6 +104,33 @@ async def test_relatives_are_partners_where_nobody_else_is_left_and_built_tasks_
     assert asked.parents == ("a", "b")
     built = msgspec.structs.replace(second, metadata={"parts": 2})
     assert proposals([own, other], {"a": first, "b": built}, [WIDTH], 1) == []
+
+
+class Counting(Width):
+    """The merging operator, and how often it was asked whether it fits."""
+
+    asked = 0
+
+    def fits(self, essence: Essence, parent: TaskSpec) -> bool:
+        self.asked += 1
+        return super().fits(essence, parent)
+
+
+async def test_partners_of_many_essences_are_found_in_one_go() -> None:
+    tasks = {made.task_id: made for made, _ in (of_root(f"t{n}", f"root{n % 7}") for n in range(300))}
+    operator = Counting()
+    asked = proposals([essence(each) for each in tasks.values()], tasks, [operator], 1)
+    assert all(each.partner and each.partner.lineage.root_id != each.essence.root_id for each in asked)
+    assert len({each.partner.task_id for each in asked if each.partner}) > 100
+    assert operator.asked <= 2 * len(tasks)
+
+
+async def test_most_pairs_stay_as_they_were_whoever_else_is_there() -> None:
+    tasks = {f"t{n}": task(f"t{n}") for n in range(40)}
+    essences = [essence(each) for each in tasks.values()]
+    before = {each.parents for each in proposals(essences[:-1], tasks, [WIDTH], 1)}
+    after = {each.parents for each in proposals(list(reversed(essences)), tasks, [WIDTH], 1)}
+    assert len(before - after) == 1
 
 
 async def test_a_candidate_is_a_whole_task_with_its_lineage(services: Services) -> None:
@@ -206,6 +235,34 @@ async def test_a_bad_draft_is_refused_with_its_reason_and_the_others_go_on(
     candidates = await propose(asked, Oracle(TaskDraft=draft), services, TOOLS, at_once=2)
     assert [candidate.task is None for candidate in candidates] == [False, True, False]
     assert reason in candidates[1].reason
+
+
+class Broken(Parameter):
+    """An operator that fails as nobody foresaw."""
+
+    async def make(self, proposal: Proposal, workshop: Workshop) -> Sketch:
+        raise ZeroDivisionError("nobody thought of this")
+
+
+async def test_an_operator_that_fails_costs_its_own_candidate_only(services: Services) -> None:
+    asked = [proposal(TASKS["a"], PARAMETER), proposal(TASKS["b"], Broken())]
+    first, second = await propose(asked, Oracle(), services, TOOLS, at_once=2)
+    assert first.task is not None
+    assert second.task is None
+    assert "ZeroDivisionError: nobody thought of this" in second.reason
+
+
+async def test_a_reply_that_is_no_unicode_gives_text_that_is(services: Services) -> None:
+    said = '{"description": "Multiply two numbers\ud800", "change": "x"}'
+    (made,) = await propose(
+        [proposal(TASKS["a"], PARAMETER)],
+        Oracle(MutatedIdea=lambda facts: said),
+        services,
+        TOOLS,
+        at_once=1,
+    )
+    assert made.task is not None, made.reason
+    assert made.task.description == "Multiply two numbers?"
 
 
 async def test_what_is_for_a_gate_to_refuse_goes_through(services: Services) -> None:

@@ -58,6 +58,41 @@ async def test_a_claim_within_the_tolerance_is_no_contradiction(services: Servic
     assert found.verifier.spec == {"expected": pytest.approx(10 / 3), "tolerance": 0.01}
 
 
+@pytest.mark.parametrize(
+    ("kind", "spec", "printed", "bounded"),
+    [
+        ("numeric", {"tolerance": 1000}, "25", {"tolerance": 0.1}),
+        ("numeric", {"relative_tolerance": 0.99}, "50", {"relative_tolerance": 0.002}),
+        ("numeric", {"tolerance": 9, "relative_tolerance": 0.5}, "0", {"tolerance": 0.1}),
+        ("numeric", {"tolerance": 0.006}, "0.35", {"tolerance": 0.006}),
+        ("json", {"tolerance": 1000}, '{"rates": [1000.5, 20.5], "n": "x"}', {"tolerance": 0.1125}),
+        ("json", {"tolerance": 5}, "[true, 12" + "0" * 400 + ", 7]", {"tolerance": 0.1}),
+        ("json", {"tolerance": 5}, '["x"]', {"tolerance": 5}),
+    ],
+)
+async def test_a_tolerance_is_no_larger_than_the_values_allow(
+    services: Services, kind: str, spec: dict[str, Any], printed: str, bounded: dict[str, float]
+) -> None:
+    found = (await worked(services, kind, spec, f"print({printed!r})")).verifier.spec
+    assert {name: found[name] for name in bounded} == pytest.approx(bounded)
+
+
+async def test_a_claim_is_held_to_the_tolerance_that_is_left_of_the_drafts(services: Services) -> None:
+    with pytest.raises(Refused, match="contradictory: the draft claims that the answer is 20"):
+        await worked(services, "numeric", {"expected": 20, "tolerance": 1000}, "print(25)")
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+async def test_the_tolerance_of_a_page_is_bounded_by_what_its_script_reads(
+    services: Services, as_list: bool
+) -> None:
+    check = {"url": ORDERS, "script": COUNT, "compare": "numeric", "tolerance": 1000}
+    spec = {"checks": [check]} if as_list else check
+    found = (await worked(services, "page_state", spec)).verifier.spec
+    (kept,) = found["checks"] if as_list else [found]
+    assert kept == {**check, "tolerance": 0.1}
+
+
 async def test_an_answer_off_a_page_is_read_by_its_script(services: Services) -> None:
     spec = {"url": ORDERS, "script": COUNT, "compare": "numeric"}
     found = await worked(services, "page_state", spec)
@@ -99,6 +134,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str | list[str], str]] = {
     "prints no JSON": ("json", {}, "print('{1}')", "which is no JSON"),
     "has no such function": ("python_tests", CASES, "def g():\n    pass", "NameError"),
     "has no JSON value": ("python_tests", CASES, "def f(n):\n    return object()", "no value of JSON"),
+    "gives no Unicode": ("python_tests", CASES, "def f(n):\n    return '\\ud800'", "is no Unicode"),
+    "prints JSON of no Unicode": ("json", {}, "print('[\"\\\\ud800\"]')", "is no Unicode"),
+    "prints NUL": ("exact", {}, "print('a' + chr(0) + 'b')", "or NUL"),
+    "prints an endless number": ("numeric", {}, "print('9' * 400)", "a number that is not finite"),
     "is missing": ("exact", {}, " ", "there is no solution to run"),
     "comes twice": ("exact", {}, ["print(1)", "print(1)"], "takes one solution"),
     "has no calls": ("python_tests", {}, "def f():\n    pass", "need `cases`"),
@@ -119,6 +158,18 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str | list[str], str]] = {
         {"url": ORDERS, "script": "() => null", "compare": "numeric"},
         "",
         "gives null, which is no answer",
+    ),
+    "reads no Unicode": (
+        "page_state",
+        {"url": ORDERS, "script": "() => '\\ud800'", "compare": "exact"},
+        "",
+        "is no Unicode",
+    ),
+    "reads an endless number": (
+        "page_state",
+        {"url": ORDERS, "script": "() => 1 / 0", "compare": "numeric"},
+        "",
+        "a number that is not finite",
     ),
     "fails on the page": (
         "page_state",

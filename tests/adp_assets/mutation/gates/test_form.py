@@ -34,12 +34,20 @@ async def test_a_sound_task_passes_both() -> None:
         ({"verifier": Verifier("magic")}, "magic"),
         ({"verifier": Verifier("numeric", {"expected": "five"})}, "expected"),
         ({"verifier": Verifier("python_tests", {"cases": []})}, "not empty"),
+        ({"verifier": Verifier("exact", {"expected": "\ud800"})}, "no Unicode"),
+        ({"verifier": Verifier("exact", {"expected": "a\0b"})}, "NUL"),
+        ({"verifier": Verifier("numeric", {"expected": float("inf")})}, "not finite"),
+        ({"metadata": {"\udc00": 1}}, "no Unicode"),
     ],
 )
 async def test_what_is_no_whole_task_is_refused_with_the_place(fields: dict[str, Any], named: str) -> None:
     finding = await said(SchemaGate(), task(**{"task_id": "new", **fields}))
     assert not finding.passed
     assert named in finding.reason
+
+
+async def test_a_reference_that_no_table_could_hold_is_refused() -> None:
+    assert "NUL" in (await said(SchemaGate(), task("new"), "4\0")).reason
 
 
 async def test_a_proposal_without_a_task_is_refused_by_the_first_gate_with_what_the_model_said() -> None:

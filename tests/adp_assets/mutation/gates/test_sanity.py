@@ -15,6 +15,7 @@ from adp_assets.mutation.gates.base import Finding
 from adp_assets.mutation.gates.probes import another
 from adp_assets.mutation.gates.sanity import SanityGate
 from adp_assets.mutation.gates.tries import Outages
+from adp_assets.mutation.solutions import work_out
 from runtimes.contracts import TaskSpec, Verifier
 from runtimes.errors import InfrastructureError
 from runtimes.llm.retry import RetryPolicy
@@ -99,6 +100,10 @@ async def test_contradictory_tests_are_refused_since_the_reference_fails_them(ga
         ("stdio", {"cases": [{"stdout": ""}]}, "x = 1", "empty answer"),
         ("numeric", {"expected": 5, "tolerance": 1e9}, "5", "another end"),
         ("json", {"schema": {}}, "[1]", "JSON of no use"),
+        ("json", {"schema": {"type": "array"}}, "[1, 2, 3]", "JSON that is a little off"),
+        ("json", {"expected": [1, 2, 3], "tolerance": 1000}, "[1, 2, 3]", "JSON that is a little off"),
+        ("numeric", {"expected": 25, "tolerance": 1000}, "25", "its number a little off"),
+        ("numeric", {"expected": 0.5, "relative_tolerance": 0.99}, "0.5", "its number a little off"),
         ("any_of", {"parts": [{"kind": "json", "spec": {"schema": {"type": "object"}}}]}, "{}", "of no use"),
         ("exact", {"expected": "Write the function of t."}, "Write the function of t.", "own words"),
     ],
@@ -109,6 +114,87 @@ async def test_verifiers_that_let_wrong_answers_pass_are_refused(
     found = await judged(gate, kind, spec, reference)
     assert "lets" in found.reason
     assert named in found.reason
+
+
+@pytest.mark.parametrize(
+    ("calls", "named"),
+    [
+        (["isinstance(add(2, 3), int)", "isinstance(add(0, 3), int)"], "a little off"),
+        (["add(2, 3) is not None"], "a little off"),
+        (["add(2, 3) < 100000"], "a little off"),
+        (["add([2], [3])[0]"], "a little off"),
+        (["add(2, 3) in (0, 5)"], "what is empty"),
+        (["sorted(add([1, 2], []), reverse=True)", "add(7, 0) in (7, 0)"], "first argument"),
+    ],
+)
+async def test_tests_that_do_not_look_at_the_value_are_refused(
+    gate: SanityGate, services: Services, calls: list[str], named: str
+) -> None:
+    source = ADD if named != "first argument" else "def add(a, b):\n    return a[::-1] if b == [] else b"
+    worked = await work_out(
+        Verifier("python_tests", {"cases": [{"call": call} for call in calls]}), source, services, []
+    )
+    reason = (await said(gate, task(verifier=worked.verifier), worked.reference)).reason
+    assert "the verifier lets code that" in reason
+    assert named in reason
+
+
+HONEST = {
+    "nothing but 0": ("def f(n):\n    return 0", ["f(1)", "f(2)"]),
+    "an empty list": ("def f(n):\n    return [m for m in n if m > 9]", ["f([1])", "f([2, 3])"]),
+    "always true": ("def f(n):\n    return n % 2 == 0", ["f(2)", "f(4)", "not f(3)"]),
+    "its argument": ("def f(text):\n    return text.strip()", ["f('a')", "f('b')"]),
+    "rounded": ("def f(n):\n    return n / 3", ["round(f(4), 2)", "abs(f(10) - 3.333) < 0.01"]),
+    "one by one": ("def f(n):\n    yield from range(n)", ["list(f(3))"]),
+    "itself": ("def f(n):\n    return n * f(n - 1) if n else 1", ["f(5)", "f(0)"]),
+    "a name for a lambda": ("f = lambda n: n + 1", ["f(1)"]),
+    "a huge number": ("def f(n):\n    return 10 ** n", ["f(30)"]),
+    "a class": (
+        "class Stack:\n    def __init__(self):\n        self.held = []\n"
+        "    def push(self, value):\n        self.held.append(value)\n        return len(self.held)",
+        ["Stack().push(1)"],
+    ),
+    "a data class": (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass\n"
+        "class Point:\n    x: int\n\ndef f(n):\n    return Point(n).x",
+        ["f(3)"],
+    ),
+    "in place": ("def f(n):\n    n.sort()", ["(lambda n: (f(n), n)[1])([3, 1, 2])"]),
+}
+
+
+@pytest.mark.parametrize(("source", "calls"), HONEST.values(), ids=HONEST.keys())
+async def test_tests_whose_right_values_are_easy_to_come_by_are_no_lax_ones(
+    gate: SanityGate, services: Services, source: str, calls: list[str]
+) -> None:
+    cases = [{"call": call} for call in calls]
+    spec = {"cases": cases, "in_place": any("lambda" in call for call in calls)}
+    worked = await work_out(Verifier("python_tests", spec), source, services, [])
+    found = await said(gate, task(verifier=worked.verifier), worked.reference)
+    assert found.passed, found.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "printed"),
+    [
+        ("numeric", {"tolerance": 0.5}, "0.05"),
+        ("numeric", {"tolerance": 5}, "1,234.5"),
+        ("numeric", {"tolerance": 0.1}, "1e-05"),
+        ("numeric", {}, "1307674368000"),
+        ("numeric", {"relative_tolerance": 0.1}, "1e20"),
+        ("json", {"tolerance": 3}, '{"a": [0.004, 1e12, 3], "b": true}'),
+        ("json", {}, "[]"),
+        ("json", {}, "null"),
+        ("json", {}, '[["a"], {"b": false}]'),
+        ("exact", {}, "17 May 2024"),
+    ],
+)
+async def test_a_verifier_that_was_worked_out_refuses_what_is_near(
+    gate: SanityGate, services: Services, kind: str, spec: dict[str, Any], printed: str
+) -> None:
+    worked = await work_out(Verifier(kind, spec), f"print({printed!r})", services, [])
+    found = await said(gate, task(verifier=worked.verifier), worked.reference)
+    assert found.passed, found.reason
 
 
 async def test_a_verifier_that_is_at_fault_is_refused_with_the_fault(gate: SanityGate) -> None:
@@ -140,6 +226,13 @@ async def test_a_page_that_the_agent_need_not_leave_must_not_pass(gate: SanityGa
     assert (await said(gate, page(elsewhere))).passed
     stays = {"at": "last_page", "read": "url", "expected": "http://shop.test/"}
     assert "pass" in (await said(gate, page(stays))).reason
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/", "http://10.1.2.3/"])
+async def test_a_start_page_that_nobody_can_open_is_refused(gate: SanityGate, url: str) -> None:
+    title = {"at": "last_page", "locator": "h1", "expected": "Basket"}
+    found = await said(gate, page(title, {"start_url": url}))
+    assert found.reason.startswith(f"the start page cannot be opened: The grading page {url} did not open")
 
 
 async def test_an_answer_that_is_compared_with_a_page_is_checked_with_its_reference(gate: SanityGate) -> None:
