@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from adp_assets.automation import inbox_states
+from adp_assets.mutation.table import CandidateTable
 from adp_assets.selection.drying import ENOUGH
 from adp_resources.resources import resources
 from adp_service.driver import run_round
@@ -108,6 +109,19 @@ def test_no_round_follows_one_whose_proposals_were_hardly_ever_new(automation: A
 
     assert requests == []
     assert reason.startswith("first: synthesis has dried up: ")
+
+
+def test_a_round_with_undecided_candidates_is_followed_once_they_are_judged(automation: Automation) -> None:
+    automation.run("first", driver="person")
+    propose(automation.platform.database, "first", "trial", None, verdicts("novelty"))
+
+    requests, reason = automation.tick("next_round")
+    assert requests == []
+    assert reason.startswith("first: 1 of its candidates for new tasks are undecided")
+    assert reason.endswith("Materialize it again")
+
+    CandidateTable(automation.platform.database).forget_undecided("first", [])
+    assert [request.partition_key for request in automation.tick("next_round")[0]] == ["round-0001"]
 
 
 def test_rounds_of_the_command_are_not_followed(automation: Automation) -> None:

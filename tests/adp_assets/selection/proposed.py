@@ -15,7 +15,9 @@ def verdicts(*names: str, refused_by: str = "") -> list[dict[str, Any]]:
     return [{"gate": name, "passed": name != refused_by, "reason": "", "seconds": 0.0} for name in names]
 
 
-def propose(database: Database, round: str, gate: str, accepted: bool, asked: list[dict[str, Any]]) -> None:
+def propose(
+    database: Database, round: str, gate: str, accepted: bool | None, asked: list[dict[str, Any]]
+) -> None:
     with database.begin() as connection:
         number = connection.execute(sa.select(sa.func.count()).select_from(candidates)).scalar_one()
         row: dict[str, Any] = {
