@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from adp_assets.llm import ask_all
 from adp_assets.mutation.candidate import Candidate, Proposal
-from adp_assets.mutation.drafts import PROMPT_VERSION
 from adp_assets.mutation.operators.base import Operator, Workshop
 from adp_assets.mutation.orchestrate import orchestrate
 from adp_assets.mutation.refused import Refused
@@ -16,8 +15,6 @@ from runtimes.contracts import Essence, TaskSpec
 from runtimes.llm.base import ChatModel
 from runtimes.llm.structured import NotAnswered
 from runtimes.services import Services
-
-__all__ = ["PROMPT_VERSION", "proposals", "propose"]
 
 
 def proposals(
