@@ -201,6 +201,7 @@ candidates = Table(
     Column("verdicts", JSON, nullable=False, server_default="[]"),
     Column("prompt_version", Text, nullable=False, server_default=""),
     Column("gates_version", String(32), nullable=False, server_default=""),
+    Column("tries", Integer, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     Index("candidates_by_gate", "accepted", "gate"),
 )
@@ -209,6 +210,7 @@ candidates = Table(
 `verdicts` has each gate that was asked, in order: gate, passed, reason, seconds. `reference` is the answer
 that a right agent would hand in, empty where only the state of the world decides; no agent is ever shown it.
 `prompt_version` is of what drafted it, `gates_version` of what judged it; empty where neither was kept.
+`tries` are the times that a gate itself failed at it.
 """
 
 trials = Table(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.gates.base import Gate, Judgement
+from adp_assets.mutation.gates.base import Gate, Judgement, refused
 from adp_assets.mutation.table import CandidateTable
 from runtimes.errors import BudgetSpent, ConfigurationError, InfrastructureError, ModelRefused
 from runtimes.secrets import Redactor
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_YET = "it was not judged to the end"
+MOST_TRIES = 3
+"""Materializations that a gate may fail at a candidate. One at which it always fails would hold up its round
+for ever."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Judging:
     async def _ask(self, judgement: Judgement, gates: Sequence[Gate]) -> None:
         """Ask these gates; what keeps one from saying anything leaves this candidate undecided, and no other.
 
-        Raises what concerns them all: ModelRefused and ConfigurationError.
+        A spent budget or a model's server that is down is none of its doing; what else keeps on failing at it
+        refuses it in the end. Raises what concerns them all: ModelRefused and ConfigurationError.
         """
         try:
             await judgement.ask(gates)
@@ -86,11 +90,17 @@ class Judging:
             raise
         except (InfrastructureError, BudgetSpent) as error:
             judgement.undecided = str(error)
+            judgement.tries += isinstance(error, InfrastructureError) and error.error_type != "network_error"
         except Exception as error:
             log.exception(
                 "%s: the gate %s met a fault of the platform", judgement.candidate.task_id, judgement.gate
             )
             judgement.undecided = well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
+            judgement.tries += 1
+        if judgement.undecided and judgement.tries >= MOST_TRIES:
+            reason = f"it could not be judged in {judgement.tries} tries: {judgement.undecided}"
+            judgement.overrule(judgement.gate, refused(reason))
+            judgement.undecided = ""
 
     async def _keep(self, judged: list[Judgement]) -> None:
         for judgement in judged:

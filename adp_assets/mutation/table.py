@@ -90,7 +90,7 @@ class CandidateTable:
         table = candidates.c
         query = sa.select(
             *(table.task_id, table.accepted, table.gate, table.reason, table.verdicts, table.spec),
-            *(table.reference, table.prompt_version, table.gates_version),
+            *(table.reference, table.prompt_version, table.gates_version, table.tries),
         )
         with self.database.read() as connection:
             rows = {row.task_id: row for row in connection.execute(query.where(table.round == round))}
@@ -104,6 +104,8 @@ class CandidateTable:
             if row.accepted or (row.accepted is False and row.gates_version == GATES_VERSION):
                 judgement.verdicts = msgspec.convert(row.verdicts, list[Verdict])
                 judgement.gate, judgement.accepted = row.gate, row.accepted
+            elif row.accepted is None:
+                judgement.tries = row.tries
             found[proposal.candidate_id] = judgement
         return found
 
@@ -216,5 +218,6 @@ def _record(round: str, judgement: Judgement) -> dict[str, Any]:
         "spec": msgspec.to_builtins(candidate.task),
         "prompt_version": proposal.version,
         "gates_version": GATES_VERSION,
+        "tries": judgement.tries,
         "created_at": time.time(),
     }

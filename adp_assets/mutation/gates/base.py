@@ -67,7 +67,8 @@ class Gate(ABC):
 class Judgement:
     """What the gates have said of a candidate so far; `undecided` is why nothing final was said.
 
-    `gate` is the one that was asked last, `shingles` is what novelty was measured by.
+    `gate` is the one that was asked last, `shingles` is what novelty was measured by. `tries` are the times
+    that a gate failed at this very candidate.
     """
 
     candidate: Candidate
@@ -76,6 +77,7 @@ class Judgement:
     accepted: bool = False
     undecided: str = ""
     shingles: bytes | None = None
+    tries: int = 0
 
     @property
     def reason(self) -> str:

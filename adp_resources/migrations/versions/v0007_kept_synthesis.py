@@ -16,6 +16,7 @@ def upgrade() -> None:
         table.alter_column("accepted", existing_type=sa.Boolean(), nullable=True)
         table.add_column(sa.Column("prompt_version", sa.Text(), nullable=False, server_default=""))
         table.add_column(sa.Column("gates_version", sa.String(length=32), nullable=False, server_default=""))
+        table.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("trials", sa.Column("task_digest", sa.String(length=64), nullable=False, server_default=""))
     op.create_index("pool_tasks_by_age", "pool_tasks", ["added_at", "task_id"], unique=False)
     op.create_table(
@@ -33,6 +34,7 @@ def downgrade() -> None:
     op.drop_column("trials", "task_digest")
     op.execute("DELETE FROM candidates WHERE accepted IS NULL")
     with op.batch_alter_table("candidates") as table:
+        table.drop_column("tries")
         table.drop_column("gates_version")
         table.drop_column("prompt_version")
         table.alter_column("accepted", existing_type=sa.Boolean(), nullable=False)

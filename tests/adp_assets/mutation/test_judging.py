@@ -23,7 +23,13 @@ from adp_assets.selection.drying import Proposals, proposals_of
 from adp_resources.database import Database
 from adp_resources.tables import candidates, pool_tasks, trials
 from runtimes.contracts import TaskSpec, Verifier
-from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused, ModelUnavailable
+from runtimes.errors import (
+    BudgetSpent,
+    ConfigurationError,
+    InfrastructureError,
+    ModelRefused,
+    ModelUnavailable,
+)
 from runtimes.secrets import Redactor
 from tests.adp_assets.mutation.candidates import ADD, candidate
 from tests.adp_assets.mutation.judged_round import ROUND, SECRET, Watched, judge, sound
@@ -275,6 +281,31 @@ async def test_a_gate_that_fails_leaves_its_candidate_undecided_and_the_others_a
     assert len(CandidateTable(pool.database).find(undecided=True)) == 2
     assert "sound-0: the gate faulty" in caplog.text
     assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "ends"),
+    [
+        (ZeroDivisionError("nobody thought of this"), [None, None, False]),
+        (InfrastructureError("browser_error", "The page crashed."), [None, None, False]),
+        (ModelUnavailable("The model's server is down."), [None] * 4),
+        (BudgetSpent("No tokens are left."), [None] * 4),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+async def test_a_candidate_that_a_gate_always_fails_at_is_refused_in_the_end_and_an_outage_refuses_none(
+    pool: TaskPool, fault: Exception, ends: list[bool | None]
+) -> None:
+    table, proposed = CandidateTable(pool.database), sound(1)
+    found = []
+    for _ in ends:
+        kept = table.kept(ROUND, [proposed[0].proposal])
+        judgements = [*kept.values()] or [Judgement(proposed[0])]
+        await judging(pool, Faulty("", fault), Faulty("sound-0", fault)).judge(judgements)
+        (row,) = table.find(ROUND)
+        assert str(fault) in row.reason
+        found.append(row.accepted)
+    assert found == ends
 
 
 @pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), ConfigurationError("No such folder.")])
