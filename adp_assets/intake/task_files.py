@@ -24,12 +24,16 @@ from runtimes.contracts import TaskSpec, task_from_json
 from runtimes.errors import ConfigurationError, InvalidTask
 from runtimes.grading.base import check_verifier
 from runtimes.registry import check_task_type
+from runtimes.text import storable
 from runtimes.tools.constraints import check_constraints
 
 MAX_LINE_BYTES = 1 << 20
 CHUNK_LINES = 1_000
 HEAD_BYTES = 4_096
 BLOCK_BYTES = 1 << 20
+_NUL = rb"\u0000"
+"""As JSON has it: in few tasks, so that few are looked through."""
+
 SAMPLE_LINE = (
     '{"task_id": "demo-1", "task_type": "code", "description": "Write a Python function add(a, b).", '
     '"expected_tools": ["python_executor"]}'
@@ -173,6 +177,7 @@ class TaskFiles:
         if len(line.content) > MAX_LINE_BYTES:
             raise InvalidTask(f"the line is longer than {MAX_LINE_BYTES:,} bytes.", "Shorten the task.")
         task = task_from_json(line.content)
+        check_storable(task)
         if msgspec.json.decode(line.content, type=_Timed).timeout is UNSET:
             task = msgspec.structs.replace(task, timeout=self.default_timeout)
         check_task_type(task.task_type)
@@ -191,6 +196,15 @@ class TaskFiles:
         kept = self.rejects / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}.jsonl"
         write_atomically(kept, b"".join(line.rstrip(b"\r\n") + b"\n" for line in lines))
         return kept
+
+
+def check_storable(task: TaskSpec) -> None:
+    """Raise InvalidTask for what a database would refuse, with all else that is written at a time."""
+    try:
+        if _NUL in msgspec.json.encode(task):
+            storable(msgspec.to_builtins(task))
+    except ValueError as error:
+        raise InvalidTask(f"{error}.", "No database can hold that: take it out.") from error
 
 
 def _check_lineage(task: TaskSpec) -> None:

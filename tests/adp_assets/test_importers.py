@@ -329,6 +329,8 @@ def test_a_row_without_what_is_mapped_is_rejected(row: dict[str, Any], verifier:
         ("constraints", "[1]", "no JSON object"),
         ("constraints", {"start_url": "not an address"}, "start_url"),
         ("task_type", "chess", "'chess' has no runtime"),
+        ("metadata.domain", "a\0b", "or NUL"),
+        ("metadata.domain", "a\ud800", "surrogates not allowed"),
     ],
 )
 def test_a_value_that_no_task_may_have_is_rejected(column: str, value: Any, said: str) -> None:

@@ -80,6 +80,8 @@ BAD = [
     (line("x", constraints={"allowed_domains": "shop.test"}), "list of host names"),
     (line("x", constraints={"allowed_domains": ["http://shop.test/"]}), "is not HOST or HOST:PORT"),
     (line("x", task_type="web", constraints={"allowed_domains": ["http://shop.test/"]}), "is not HOST"),
+    (line("x", metadata={"domain": "a\0b"}), "or NUL. No database can hold that"),
+    ('{"task_type": "code", "description": "a\\ud800"}', "not a task"),
     (line("x", lineage={"generation": 1}), "without the root_id of another task"),
     (line("x", lineage={"generation": 1, "root_id": "x"}), "without the root_id of another task"),
 ]
@@ -96,6 +98,11 @@ def test_bad_lines_are_told_by_number_and_reason_and_kept_while_the_others_are_t
     for (_, reason), (_, named) in zip(report.rejected, BAD, strict=True):
         assert named in reason
     assert kept(report) == [text.encode() for text in bad]
+
+
+def test_words_about_nul_are_no_nul(reader: TaskFiles, path: Path) -> None:
+    path.write_text(line("a", description=r"Replace \u0000 by a space."))
+    assert reader.read(path).accepted == ["a"]
 
 
 def test_the_file_of_rejects_can_be_mended_and_read_itself(

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from adp_assets.intake.task_files import check_storable
 from runtimes.contracts import Lineage, TaskSpec
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier
@@ -76,6 +77,7 @@ def seed(
 def check(task: TaskSpec) -> None:
     """Raise InvalidTask for a task that intake would refuse."""
     check_task_type(task.task_type)
+    check_storable(task)
     if task.constraints:  # without any there is nothing to refuse, and finding that out takes the longest
         check_constraints(task)
     if task.verifier is not None:
