@@ -113,7 +113,7 @@ async def judged(
 ) -> list[Judgement]:
     """Candidates for these proposals, each judged; what was accepted is in the pool when this returns."""
     from adp_assets.mutation.gates.novel import NoveltyGate
-    from adp_assets.mutation.novelty.known import SLACK, index_of_pool
+    from adp_assets.mutation.novelty.known import index_of_pool
 
     tools = services.toolbox.names()
     available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
@@ -143,14 +143,14 @@ async def judged(
         at_once=at_once,
         outages=outages,
     )
-    since = time.time() - SLACK
+    loaded_at = time.time()
     index = await asyncio.to_thread(index_of_pool, database)
     async with trial:
         judging = Judging(
             table,
             round,
             cheap=[SchemaGate(), ToolsGate(available), policy],
-            novelty=NoveltyGate(index, since),
+            novelty=NoveltyGate(index, loaded_at),
             costly=[sanity, trial],
             redactor=redactor,
         )

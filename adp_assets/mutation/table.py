@@ -73,7 +73,8 @@ class CandidateTable:
                 _one_at_a_time(connection)
                 for judgement in accepted:
                     _look_again(connection, judgement, novelty)
-            upsert(connection, candidates, [_record(round, judgement) for judgement in judged])
+            rows = [_record(round, judgement) for judgement in judged]
+            upsert(connection, candidates, rows, replace_if=_is_not_in_pool)
             for judgement in judged:
                 task = judgement.candidate.task
                 if judgement.accepted and task is not None:
@@ -198,6 +199,11 @@ def _look_again(connection: Connection, judgement: Judgement, novelty: NoveltyGa
     finding = novelty.look_again(connection, judgement.candidate.task)
     if not finding.passed:
         judgement.overrule(novelty.name, finding)
+
+
+def _is_not_in_pool(new: object) -> sa.ColumnElement[bool]:
+    """What is accepted is so for good, whoever else judges the same round at the same time."""
+    return candidates.c.accepted.is_not(sa.true())
 
 
 def _record(round: str, judgement: Judgement) -> dict[str, Any]:

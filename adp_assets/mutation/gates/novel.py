@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Connection
 
 from adp_assets.intake.pool import Known
@@ -12,20 +14,23 @@ from adp_assets.mutation.novelty.known import came_in
 from adp_assets.mutation.novelty.shingles import hashes, packed
 from runtimes.contracts import TaskSpec
 
+SLACK = 60
+"""Seconds by which the clocks of those who add tasks may differ, and for which they may take to commit."""
+
 
 class NoveltyGate(Gate):
     """Whatever passes counts as known for those that follow, whatever later gates say of it.
 
     Its novelty is one less the similarity to the nearest task; where frequent shingles were left unread it
-    is an upper bound, and the reason says so. `since` is when the pool was loaded into the index, epoch
-    seconds, or some time before: what came in later is found by `look_again`.
+    is an upper bound, and the reason says so. `loaded_at` is when the pool began to be loaded into the index,
+    epoch seconds: what came in later is found by `look_again`.
     """
 
     name = "novelty"
 
-    def __init__(self, index: NoveltyIndex, since: float = 0.0) -> None:
+    def __init__(self, index: NoveltyIndex, loaded_at: float = 0.0) -> None:
         self._index = index
-        self._since = since
+        self._looked_at = loaded_at
         self._arrived = NoveltyIndex()
 
     async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
@@ -46,9 +51,11 @@ class NoveltyGate(Gate):
 
         For the transaction that puts it there, of which only one may go on at a time.
         """
-        for task_id, own in came_in(connection, self._since, self._index).items():
+        now = time.time()
+        for task_id, own in came_in(connection, self._looked_at - SLACK, self._index).items():
             self._arrived.add(task_id, own)
             self._index.add(task_id, own)
+        self._looked_at = now
         nearest = self._arrived.nearest(hashes(task.description))
         if not nearest.is_copy:
             return Finding()

@@ -15,9 +15,6 @@ from adp_resources.tables import pool_tasks
 AT_ONCE = 500
 """Tasks whose shingles are made and written in one transaction."""
 
-SLACK = 600
-"""Seconds by which the clocks of those who add tasks may differ, and for which they may take to commit."""
-
 
 def index_of_pool(database: Database) -> NoveltyIndex:
     """All tasks of the pool, whatever their type and status.

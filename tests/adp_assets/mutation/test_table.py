@@ -65,6 +65,16 @@ def test_a_draft_of_another_prompt_is_drafted_anew_unless_it_was_accepted(pool: 
     assert table.kept("r1", asked).keys() == {"good"}
 
 
+def test_what_was_accepted_stays_whoever_judges_it_at_the_same_time(pool: TaskPool) -> None:
+    table = CandidateTable(pool.database)
+    made = candidate(task("good"))
+    table.keep("r1", [Judgement(made, undecided="not yet")])
+    table.keep("r1", [Judgement(made, [Verdict("trial", True)], "trial", accepted=True)])
+    table.keep("r1", [Judgement(made, undecided="not yet"), refused("bad", "sanity", "p")])
+    table.keep("r1", [Judgement(made, [Verdict("trial", False)], "trial")])
+    assert {row.task_id: row.accepted for row in table.find("r1")} == {"good": True, "bad": False}
+
+
 def test_undecided_ones_that_nobody_proposes_any_more_are_forgotten(pool: TaskPool) -> None:
     table = CandidateTable(pool.database)
     still, gone = (Judgement(candidate(task(name)), undecided="No server.") for name in ("still", "gone"))
