@@ -32,9 +32,14 @@ class Proposal:
         return f"{self.parent.task_type}-{self.operator.name}-{digest}"
 
     @property
+    def relatives(self) -> list[TaskSpec]:
+        """The tasks that the new one is made of, the parent first."""
+        return [self.parent, *([self.partner] if self.partner else [])]
+
+    @property
     def parents(self) -> tuple[str, ...]:
-        """The ids of the tasks that the new one is made of."""
-        return (self.parent.task_id, *([self.partner.task_id] if self.partner else []))
+        """Their ids."""
+        return tuple(task.task_id for task in self.relatives)
 
 
 @dataclass(frozen=True)

@@ -15,24 +15,13 @@ import msgspec
 
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
+from adp_assets.mutation.reach import OFFLINE, PAGES, is_offline, reach_of
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
 from runtimes.secrets import Redactor
 from runtimes.tools.allowance import allowed_domains
 from runtimes.web.egress.guard import Guard
 from sandbox.addresses import literal_address, normal_host
-
-OFFLINE = frozenset(
-    {
-        "python_executor",
-        "shell_executor",
-        "file_operations",
-        "data_analysis",
-        "llm_reasoning",
-        "complete_task",
-    }
-)
-"""Tools that open no address. To a task with these alone, the addresses in its words are data."""
 
 _ADDRESS = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]*://|file:/)[^\s\"'`<>()\[\]{}，。；、]*(?:\[[0-9a-f:.]+\][^\s\"'<>]*)?"
@@ -52,21 +41,27 @@ _MARK = re.compile(r"\[redacted:([^\]]+)\]")
 class PolicyGate(Gate):
     """`forbidden` are domains that no task may name, subdomains included; `redactor` knows our secrets.
 
-    `allow_private` are the private hosts that this deployment lets every page open.
+    `allow_private` are the private hosts that this deployment lets every page open, `offline` its tools that
+    open no address. To a task with these alone, the addresses in its words are data.
     """
 
     name = "policy"
 
     def __init__(
-        self, forbidden: Sequence[str], redactor: Redactor, *, allow_private: tuple[str, ...] = ()
+        self,
+        forbidden: Sequence[str],
+        redactor: Redactor,
+        *,
+        allow_private: tuple[str, ...] = (),
+        offline: frozenset[str] = OFFLINE,
     ) -> None:
         self._forbidden = {domain: _named(domain) for domain in forbidden}
         self._redactor = redactor
         self._allow_private = allow_private
+        self._offline = offline
 
     async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
-        partner = candidate.proposal.partner
-        parents = [candidate.proposal.parent, *([partner] if partner else [])]
+        parents = candidate.proposal.relatives
         reason = (
             self._secret(task, candidate.reference)
             or self._forbidden_site(task)
@@ -94,14 +89,18 @@ class PolicyGate(Gate):
         return ""
 
     def _beyond_grant(self, task: TaskSpec, parents: Sequence[TaskSpec]) -> str:
-        """Whether its constraints open more than those of its parents."""
-        given = task.constraints.get("allowed_domains")
-        bounded = all(parent.constraints.get("allowed_domains") is not None for parent in parents)
-        if given is None:
-            opens_all = bounded and not _is_offline(task)
-            return "it may open any host, and its parents only those that were named" if opens_all else ""
+        """Whether its constraints and tools open more than those of its parents."""
+        reaches = [reach_of(parent, self._offline) for parent in parents]
+        if None not in reaches:
+            theirs = "only those that were named" if any(reaches) else "reach nothing"
+            given = {tool for parent in parents for tool in parent.expected_tools}
+            free = sorted(set(task.expected_tools) - given - self._offline - PAGES)
+            if free:
+                return f"it may use {', '.join(free)}, which opens addresses, and its parents {theirs}"
+            if reach_of(task, self._offline) is None:
+                return f"it may open any host, and its parents {theirs}"
         for entry in allowed_domains(task):
-            if all(_is_offline(parent) for parent in parents):
+            if not any(reach is None or reach for reach in reaches):
                 return f"it may reach {entry}, and its parents reach nothing"
             if reason := self._refusal(f"http://{entry}/", parents, sees_world=False):
                 return f"it may reach {entry}, which its parents may not: {reason}"
@@ -109,7 +108,7 @@ class PolicyGate(Gate):
 
     def _out_of_reach(self, task: TaskSpec, parents: Sequence[TaskSpec]) -> str:
         """The first address in it that its parents might not open."""
-        if _is_offline(task):
+        if is_offline(task, self._offline):
             return ""
         for shown, value in ((True, [task.description, task.constraints]), (False, task.verifier)):
             for text in _strings(msgspec.to_builtins(value)):
@@ -123,7 +122,7 @@ class PolicyGate(Gate):
         reason = ""
         for parent in parents:
             try:
-                bounds = Guard.of_task(parent).allowed_domains
+                bounds = reach_of(parent, self._offline)
             except ToolError as error:
                 return str(error)
             guard = Guard(bounds, sees_world=sees_world, allow_private=self._allow_private)
@@ -143,13 +142,6 @@ def _unnamed_number(url: str, parent: TaskSpec, allow_private: tuple[str, ...]) 
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _is_offline(task: TaskSpec) -> bool:
-    """Whether nothing that the task uses opens an address."""
-    opens = {"start_url", "allowed_domains"} & task.constraints.keys()
-    tools = set(task.expected_tools)
-    return not opens and tools <= OFFLINE and (bool(tools) or task.task_type == "code")
 
 
 def _named(domain: str) -> re.Pattern[str]:

@@ -259,6 +259,34 @@ async def test_a_new_task_reaches_its_parents_hosts_only_and_takes_no_more_than_
     assert made.constraints["start_url"] == "http://shop.test/orders"
 
 
+async def test_pages_of_a_task_whose_parents_open_none_are_the_shops(services: Services) -> None:
+    parent = task("a", expected_tools=["python_executor"])
+    made = (await orchestrate(proposal(parent, PARAMETER), drafted(), services)).task
+    assert made is not None
+    assert made.constraints == {"allowed_domains": [], "style": "short"}
+    made = (await orchestrate(proposal(parent, PARAMETER), drafted(expected_tools=[]), services)).task
+    assert made is not None
+    assert "allowed_domains" not in made.constraints  # code has no pages by itself
+    sealed = drafted(expected_tools=["python_executor"])
+    made = (await orchestrate(proposal(parent, PARAMETER), sealed, services)).task
+    assert made is not None
+    assert made.constraints == {"style": "short"}
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://sh\u2100op.test/"])
+async def test_a_start_address_that_cannot_be_read_is_refused_and_the_others_go_on(
+    services: Services, url: str
+) -> None:
+    parents = [task(name, constraints=SHOP) for name in ("a", "b")]
+    replies = iter([with_reply(constraints={"start_url": url}), with_reply()])
+    told = Oracle(TaskDraft=lambda facts: next(replies))
+    asked = [proposal(parent, PARAMETER) for parent in parents]
+    bad, good = await propose(asked, told, services, TOOLS, at_once=1)
+    assert bad.task is None
+    assert "the start_url" in bad.reason
+    assert good.task is not None
+
+
 async def test_a_merged_task_reaches_what_either_parent_reaches_and_has_both_their_limits(
     services: Services,
 ) -> None:
@@ -276,6 +304,14 @@ async def test_a_merged_task_reaches_what_either_parent_reaches_and_has_both_the
     assert (made.max_steps, made.timeout) == (45, 480)
     assert (made.lineage.parents, made.lineage.generation, made.lineage.root_id) == (("a", "b"), 5, "a")
     assert made.metadata["parts"] == 2
+
+
+async def test_hosts_that_a_parent_leaves_open_do_not_open_those_of_the_other(services: Services) -> None:
+    first = task("a", constraints={"allowed_domains": None}, expected_tools=["browser"])
+    second = task("b", constraints={"allowed_domains": ["docs.test"]}, expected_tools=["browser"])
+    made = (await orchestrate(proposal(first, WIDTH, second), drafted(), services)).task
+    assert made is not None
+    assert made.constraints["allowed_domains"] == ["docs.test"]
 
 
 async def test_a_task_gets_the_steps_that_its_solved_relative_needed(services: Services) -> None:
