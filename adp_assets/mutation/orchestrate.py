@@ -6,6 +6,7 @@ may come from a page that some agent read.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,14 +18,14 @@ from adp_assets.mutation.operators.base import Sketch, parts_of
 from adp_assets.mutation.reach import are_offline, is_bounded, is_offline, offline_tools
 from adp_assets.mutation.refused import Refused
 from adp_assets.mutation.solutions import work_out
-from runtimes.contracts import Essence, Lineage, TaskSpec, Verifier
+from runtimes.contracts import MAX_STEPS, MAX_TIMEOUT, Essence, Lineage, TaskSpec, Verifier
 from runtimes.services import Services
 
 MOST_OF_PARENT = 3
 """A new task may have this many times the steps and the time of its parents together."""
 
 SLACK = 2
-"""A new task gets at least this many times the steps that its solved relative needed."""
+"""A new task gets at least this many times the steps and the seconds that its relative's episode took."""
 
 _GRANTED = ("start_url", "allowed_domains", "limits")
 
@@ -49,7 +50,7 @@ def _task(proposal: Proposal, sketch: Sketch, constraints: dict[str, Any], verif
         expected_tools=draft.expected_tools,
         constraints=constraints,
         max_steps=_steps(draft.max_steps, proposal.essence, both),
-        timeout=min(draft.timeout, MOST_OF_PARENT * sum(task.timeout for task in both)),
+        timeout=_timeout(draft.timeout, proposal.essence, both),
         priority=parent.priority,
         verifier=verifier,
         lineage=Lineage(
@@ -72,10 +73,16 @@ def _task(proposal: Proposal, sketch: Sketch, constraints: dict[str, Any], verif
 
 
 def _steps(drafted: int, essence: Essence, parents: list[TaskSpec]) -> int:
-    """As drafted, but no less than what a relative needed, with room to err, and no more than the bound."""
-    most = min(1000, MOST_OF_PARENT * sum(task.max_steps for task in parents))
-    needed = SLACK * len(essence.evidence or essence.success_pattern.key_steps)
-    return min(max(drafted, needed), most)
+    """As drafted, but no less than what a relative took, with room to err, and no more than the bound."""
+    most = min(MAX_STEPS, MOST_OF_PARENT * sum(task.max_steps for task in parents))
+    evidence = essence.evidence or essence.success_pattern.key_steps
+    return min(max(drafted, SLACK * max(essence.steps, len(evidence))), most)
+
+
+def _timeout(drafted: int, essence: Essence, parents: list[TaskSpec]) -> int:
+    """Seconds, found as the steps are."""
+    most = min(MAX_TIMEOUT, MOST_OF_PARENT * sum(task.timeout for task in parents))
+    return min(max(drafted, math.ceil(SLACK * essence.seconds)), most)
 
 
 def _hosts(proposal: Proposal) -> set[str]:

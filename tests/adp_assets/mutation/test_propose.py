@@ -320,3 +320,30 @@ async def test_a_task_gets_the_steps_that_its_solved_relative_needed(services: S
     made = (await orchestrate(Proposal(long, parent, PARAMETER, 0), drafted(max_steps=2), services)).task
     assert made is not None
     assert made.max_steps == 18
+
+
+async def test_a_task_gets_room_for_what_its_relatives_whole_episode_took(services: Services) -> None:
+    parent = msgspec.structs.replace(task("a"), max_steps=20, timeout=300)
+    took = essence(parent, evidence=["7"], steps=12, seconds=40.3)
+    cut = drafted(max_steps=1, timeout=1)
+    made = (await orchestrate(Proposal(took, parent, PARAMETER, 0), cut, services)).task
+    assert made is not None
+    assert (made.max_steps, made.timeout) == (24, 81)
+    most = essence(parent, steps=700, seconds=90_000.0)
+    made = (await orchestrate(Proposal(most, parent, PARAMETER, 0), cut, services)).task
+    assert made is not None
+    assert (made.max_steps, made.timeout) == (60, 900)
+
+
+async def test_the_same_lesson_is_the_same_question_however_long_its_episode_took(services: Services) -> None:
+    asked: list[Any] = []
+
+    def noted(facts: dict[str, Any]) -> str:
+        asked.append(facts)
+        return json.dumps(GOOD["MutatedIdea"])
+
+    for seconds in (1.5, 2.5):
+        lesson = essence(TASKS["a"], steps=3, seconds=seconds)
+        told = Oracle(MutatedIdea=noted)
+        await propose([Proposal(lesson, TASKS["a"], PARAMETER, 0)], told, services, TOOLS, at_once=1)
+    assert asked[0] == asked[1]
