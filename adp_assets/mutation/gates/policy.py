@@ -20,12 +20,17 @@ from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
 from runtimes.secrets import Redactor
 from runtimes.tools.allowance import allowed_domains
+from runtimes.web.egress.forbidden import forbidden_domain, in_letters
 from runtimes.web.egress.guard import Guard
 from sandbox.addresses import literal_address, normal_host
 
 _ADDRESS = re.compile(
-    r"\b(?:[a-z][a-z0-9+.-]*://|file:/)[^\s\"'`<>()\[\]{}，。；、]*(?:\[[0-9a-f:.]+\][^\s\"'<>]*)?"
+    r"\b(?:[a-z][a-z0-9+.-]{0,30}://|file:/)[^\s\"'`<>()\[\]{}，。；、]*(?:\[[0-9a-f:.]+\][^\s\"'<>]*)?"
 )
+_AFTER_SCHEME = re.compile(r":\S+")
+_BREAK = re.compile(r"[\t\r\n]+")
+_DOT = "[.。]"
+"""What separates labels after NFKC: to IDNA the ideographic full stop is a dot."""
 _TOKENS = {
     "an API key": r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}",
     "an access token": r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}"
@@ -83,8 +88,10 @@ class PolicyGate(Gate):
 
     def _forbidden_site(self, task: TaskSpec) -> str:
         for text in map(_plain, _texts(task)):
+            # Browsers drop tabs and line ends wherever they stand in an address.
+            said = [text, *_AFTER_SCHEME.findall(_BREAK.sub("", text))]
             for domain, pattern in self._forbidden.items():
-                if pattern.search(text):
+                if any(map(pattern.search, said)):
                     return f"it names the forbidden site {domain}"
         return ""
 
@@ -145,15 +152,17 @@ def _bracketed(host: str) -> str:
 
 
 def _named(domain: str) -> re.Pattern[str]:
-    """Finds a domain, or one below it, in plain text."""
-    name = re.escape(_plain(domain.strip().removeprefix("*.").strip(".")))
-    return re.compile(rf"(?<![a-z0-9_-]){name}(?![a-z0-9_-]|\.[a-z0-9])")
+    """Finds a domain, or one below it, in plain text, in ASCII or in letters of its own."""
+    name = forbidden_domain(domain)
+    forms = sorted({name, _plain(in_letters(name))})
+    either = "|".join(_DOT.join(map(re.escape, form.split("."))) for form in forms)
+    return re.compile(rf"(?<![a-z0-9_-])(?:{either})(?![a-z0-9_-]|{_DOT}[a-z0-9])")
 
 
 def _plain(text: str) -> str:
     """A text as a browser would take the addresses in it: one width and case, nothing unseen or encoded."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return unquote(shown).casefold()
+    wide = unicodedata.normalize("NFKC", unquote(text))
+    return unquote("".join(c for c in wide if unicodedata.category(c) != "Cf")).casefold()
 
 
 def _texts(task: TaskSpec) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tests.adp_assets.tasks import task
 
 SECRET = "correct-horse-battery-7"
 SHOP = {"start_url": "http://shop.test/"}
-GATE = PolicyGate(["evil.test", "*.bad.example"], Redactor([("MY_KEY", SECRET)]))
+GATE = PolicyGate(["evil.test", "*.bad.example", "münchen.de"], Redactor([("MY_KEY", SECRET)]))
 
 
 def web(description: str = "Buy tea.", constraints: dict[str, Any] = SHOP, **fields: Any) -> TaskSpec:
@@ -32,6 +32,13 @@ def web(description: str = "Buy tea.", constraints: dict[str, Any] = SHOP, **fie
         "Open http://evil%2Etest/",
         "Open ｅｖｉｌ．ｔｅｓｔ and evil\u200b.test.",
         "Look at sub.bad.example",
+        "Open https://evil\u3002test/ now.",
+        "打开evil\uff61test,读一读。",
+        "Open http://evil%EF%BD%A1test/",
+        "Open http://evil.te\tst/ or http://evil.\r\ntest/.",
+        "Go to xn--mnchen-3ya.de.",
+        "Go to MÜNCHEN.de.",
+        "打开sub.münchen\u3002de。",
     ],
 )
 async def test_a_forbidden_site_is_found_however_it_is_written(description: str) -> None:
@@ -40,7 +47,14 @@ async def test_a_forbidden_site_is_found_however_it_is_written(description: str)
 
 
 @pytest.mark.parametrize(
-    "description", ["Is devil.test a name?", "evil.testing", "evil.test.org is another."]
+    "description",
+    [
+        "Is devil.test a name?",
+        "evil.testing",
+        "evil.test.org is another.",
+        "What is evil.\ntest it, and see http://good.example/\ntest too.",
+        "Is evil。 test 是什么?",
+    ],
 )
 async def test_a_name_that_only_looks_like_a_forbidden_one_passes(description: str) -> None:
     assert (await said(GATE, task(description=description))).passed
