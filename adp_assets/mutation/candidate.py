@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.operators.base import Operator
 from runtimes.contracts import Essence, TaskSpec
 
@@ -30,6 +31,11 @@ class Proposal:
             key += f"\0{self.partner.task_id}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return f"{self.parent.task_type}-{self.operator.name}-{digest}"
+
+    @property
+    def language(self) -> str:
+        """Of the new description: what the operator makes of its parent's, English where that is unsure."""
+        return self.operator.language(language_of(self.parent.description) or "en")
 
     @property
     def relatives(self) -> list[TaskSpec]:

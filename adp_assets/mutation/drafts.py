@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from adp_assets.mutation.languages import language_of
 from runtimes.contracts import MAX_STEPS, MAX_TIMEOUT, Essence, TaskSpec, Verifier
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def idea_facts(proposal: Proposal, avoid: list[str]) -> dict[str, Any]:
         "essence": _taught(proposal.essence),
         "parent": in_words(proposal.parent),
         **({"partner": in_words(partner)} if partner else {}),
-        "language": proposal.operator.language(language_of(proposal.parent.description)),
+        "language": proposal.language,
         "avoid": [task.description for task in (proposal.parent, partner) if task] + avoid[-MOST_AVOIDED:],
         "variant": proposal.variant,
     }

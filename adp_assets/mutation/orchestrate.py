@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from adp_assets.mutation.candidate import Candidate, Proposal
 from adp_assets.mutation.drafts import TaskDraft
-from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.operators.base import Sketch, parts_of
 from adp_assets.mutation.reach import are_offline, is_bounded, is_offline, offline_tools
 from adp_assets.mutation.refused import Refused
@@ -66,7 +65,7 @@ def _task(proposal: Proposal, sketch: Sketch, constraints: dict[str, Any], verif
             "prompt_version": proposal.operator.prompt_version,
             "change": idea.change,
             "domain": idea.domain or proposal.essence.domain,
-            "language": proposal.operator.language(language_of(parent.description)),
+            "language": proposal.language,
             **({"parts": parts} if parts > 1 else {}),
         },
     )
