@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
-from jsonschema.validators import extend
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 MOST_UNIQUE = 1_000
 """Members that are compared with each other."""
+
+
+def mistake_in(schema: dict[str, Any]) -> str:
+    """Why this is no JSON schema of draft 2020-12; empty for one."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return str(error.message)
+    return ""
 
 
 def schema_fault(schema: dict[str, Any], arguments: Any) -> ValidationError | None:
@@ -24,12 +34,17 @@ def schema_fault(schema: dict[str, Any], arguments: Any) -> ValidationError | No
     Patterns are searched in linear time, by an engine without look-around and back references; those that
     need these, `patternProperties` and `unevaluatedProperties` are not checked.
     """
+    from jsonschema.exceptions import best_match
+
     fault: ValidationError | None = best_match(_validator()(schema).iter_errors(arguments))
     return fault
 
 
 @cache
 def _validator() -> Any:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
     plain = Draft202012Validator.VALIDATORS
     return extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
@@ -44,6 +59,8 @@ def _validator() -> Any:
 
 
 def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    from jsonschema import ValidationError
+
     if validator.is_type(value, "string") and not _search(pattern)(value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
-from jsonschema import Draft202012Validator, SchemaError
 
 from runtimes.errors import ConfigurationError
+from runtimes.tools.arguments import mistake_in
 from runtimes.tools.base import parameters
 from runtimes.tools.permissions import Permission
 from runtimes.tools.skills import INTERPRETERS, Skill
@@ -127,10 +127,8 @@ def _parameters(header: _Header) -> dict[str, Any]:
     schema = header.parameters or parameters()
     if schema.get("type") != "object":
         raise ValueError('its parameters must be a JSON schema with "type": "object".')
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"its parameters are no valid JSON schema: {error.message}.") from error
+    if mistake := mistake_in(schema):
+        raise ValueError(f"its parameters are no valid JSON schema: {mistake}.")
     return schema
 
 

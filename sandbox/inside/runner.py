@@ -139,7 +139,11 @@ def fail(message: str, code: int) -> None:
 
 # What a new python in a jail starts with: the modules in the file of the given number, then `start` of one.
 BOOT = """
-import marshal, sys
+import _signal, marshal, sys
+# What the host ignores, as nohup has it do with SIGHUP, would stay ignored over exec; two are python's own.
+for number in set(range(1, _signal.NSIG)) - {_signal.SIGPIPE, _signal.SIGXFSZ}:
+    if _signal.getsignal(number) == _signal.SIG_IGN:
+        _signal.signal(number, _signal.SIG_DFL)
 def boot(number):
     with open(number, "rb") as file:
         modules = marshal.load(file)

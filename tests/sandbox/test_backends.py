@@ -165,6 +165,21 @@ asyncio.run(main())
     assert "Read-only file system" in done.stdout, done.stderr
 
 
+def test_what_the_host_ignores_is_not_ignored_inside(backend: str) -> None:
+    host = f"""
+import asyncio
+from sandbox import SandboxPool
+async def main():
+    async with SandboxPool(backend={backend!r}, minimum=()) as pool:
+        print((await pool.run(code="import signal; print(signal.getsignal(signal.SIGHUP).name)")).stdout)
+        print((await pool.run(shell="trap; kill -HUP $$; echo still here")).signal)
+asyncio.run(main())
+"""
+    command = ["nohup", sys.executable, "-c", host]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["SIG_DFL", "1"], done.stderr
+
+
 @pytest.mark.parametrize("program", ["nsjail", "bwrap", "setpriv"])
 async def test_a_program_that_is_missing_is_named(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

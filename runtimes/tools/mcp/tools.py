@@ -6,9 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, SchemaError
-
 from runtimes.errors import ConfigurationError, ToolError
+from runtimes.tools.arguments import mistake_in
 from runtimes.tools.base import Tool, ToolFunction, Workbench
 from runtimes.tools.mcp.connection import Connection
 from runtimes.tools.mcp.results import observation
@@ -82,12 +81,10 @@ async def listed(server: McpServer, rules: McpRules) -> tuple[McpTool, ...]:
 def read_tool(server: McpServer, tool: mcp.types.Tool) -> McpTool:
     """What is kept of a tool as listed. Raises ConfigurationError for a schema that cannot be used."""
     schema = tool.input_schema
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
+    if mistake := mistake_in(schema):
         raise ConfigurationError(
-            f"The tool {tool.name} of the MCP server {server.name} has no valid JSON schema: {error.message}."
-        ) from error
+            f"The tool {tool.name} of the MCP server {server.name} has no valid JSON schema: {mistake}."
+        )
     if foreign := _foreign_reference(schema):
         # Whoever checks arguments by it would fetch what it names.
         raise ConfigurationError(

@@ -64,14 +64,14 @@ ALL_FAMILIES = FAMILIES + MULTI_TOOL
 SIMPLE: tuple[SimpleFamily[Any], ...] = ALL_FAMILIES + PUZZLES
 """What tasks are built of. Nobody samples puzzles: an operator of their own makes them."""
 
-BUILT: tuple[Family[Any], ...] = (
+_OF_SIMPLE: tuple[Family[Any], ...] = (
     *(pairs(SIMPLE) for pairs in PAIRS),
     *(deep(SIMPLE) for deep in DEEP),
     CodeBoundFamily(SIMPLE),
     WebBoundFamily(SIMPLE),
     ReasoningBoundFamily(SIMPLE),
-    MendFamily(SIMPLE),
 )
+BUILT = (*_OF_SIMPLE, MendFamily((*SIMPLE, *_OF_SIMPLE)))
 EVERY = SIMPLE + BUILT
 TASK_TYPES = ("code", "web", "reasoning")
 NEAR_COPY = 0.7

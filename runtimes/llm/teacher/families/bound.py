@@ -70,7 +70,7 @@ class BoundFamily(AroundFamily[Bound]):
         }
 
     def sample(self, rng: random.Random) -> Bound:
-        own = [family for family in self.simple if self.takes(family)]
+        own = [family for family in self.families if self.takes(family)]
         while True:
             family = rng.choice(own)
             if found := self.bind(Part(family, family.sample(rng)), rng):

@@ -138,7 +138,7 @@ class DeepFamily(AroundFamily[Deep]):
         return {_STOCK} if params.sub[0] == _STOCK else set(PARTS)
 
     def sample(self, rng: random.Random) -> Deep:
-        own = [family for family in self.simple if self.takes(family)]
+        own = [family for family in self.families if self.takes(family)]
         while True:
             family = rng.choice(own)
             if found := self.over(Part(family, family.sample(rng)), set(PARTS), rng):

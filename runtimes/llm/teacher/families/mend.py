@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from runtimes.llm.teacher.families.base import Call, Slip, Solution, Start, finish
 from runtimes.llm.teacher.families.code import CodeFamily
@@ -21,6 +21,8 @@ class Mend:
 
 
 class MendFamily(AroundFamily[Mend]):
+    """Any code task it is given may be mended; bugs of its own it has for the simple ones only."""
+
     name = "mend"
     task_type = "code"
     domain = "debugging"
@@ -51,18 +53,14 @@ class MendFamily(AroundFamily[Mend]):
         return {"task": task, "code": params.code}
 
     def sample(self, rng: random.Random) -> Mend:
-        family = rng.choice([family for family in self.simple if isinstance(family, CodeFamily)])
-        return self._broken(Part(family, family.sample(rng)), rng)
-
-    def _broken(self, part: Part, rng: random.Random) -> Mend:
-        assert isinstance(part.family, CodeFamily)
-        return Mend(part, rng.choice([part.family.broken, part.family.subtle])(part.params))
+        family = rng.choice([family for family in self.families if isinstance(family, CodeFamily)])
+        return _broken(family, family.sample(rng), rng)
 
     def level(self, params: Mend) -> int:
         return params.part.level
 
-    def around(self, part: Part, like: Mend, rng: random.Random) -> Mend:
-        return self._broken(part, rng)
+    def around(self, part: Part, like: Mend, rng: random.Random) -> Mend | None:
+        return _broken(part.family, part.params, rng) if isinstance(part.family, CodeFamily) else None
 
     def solve(self, params: Mend, start: Start) -> Solution:
         trial = Call("python_executor", {"code": params.code}, "First I run the program as it is.")
@@ -73,3 +71,7 @@ class MendFamily(AroundFamily[Mend]):
         )
         tried = "; the mended one gives what it should." if start.slip != Slip.FATAL else "; mended now."
         yield finish(source, f"{said}{tried}")
+
+
+def _broken(family: CodeFamily[Any], params: Any, rng: random.Random) -> Mend:
+    return Mend(Part(family, params), rng.choice([family.broken, family.subtle])(params))

@@ -87,7 +87,7 @@ class PairFamily(BuiltFamily[Pair]):
         return self.closings[self.asked(pair)][language == "zh"]
 
     def sample(self, rng: random.Random) -> Pair:
-        own = [family for family in self.simple if self.takes(family)]
+        own = [family for family in self.families if self.takes(family)]
         while True:
             parts = [Part(family, family.sample(rng)) for family in rng.choices(own, k=2)]
             if pair := self.joined(*parts):

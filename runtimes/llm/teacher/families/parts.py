@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from runtimes.contracts import Verifier
 from runtimes.llm.teacher.browsing import SHOP
 from runtimes.llm.teacher.families.base import Call, Family, Slip, Solution, Start
-from runtimes.llm.teacher.families.simple import SimpleFamily
 from runtimes.llm.teacher.wording import LANGUAGES, Language
 
 P = TypeVar("P")
@@ -26,9 +25,9 @@ _ANY_PAGE = f"{SHOP}_world/catalogue.json"
 
 @dataclass(frozen=True)
 class Part:
-    """A task of a simple family, as a part of another."""
+    """A task of one family, as a part of another's."""
 
-    family: SimpleFamily[Any]
+    family: Family[Any]
     params: Any
 
     def __str__(self) -> str:
@@ -43,12 +42,12 @@ class Part:
 
 
 class BuiltFamily(Family[P]):
-    """A family whose tasks hold tasks of the `simple` families, in one language, and no built ones."""
+    """A family whose tasks hold tasks of other `families`, in one language."""
 
     top_level: ClassVar[int] = 99
 
-    def __init__(self, simple: Sequence[SimpleFamily[Any]]) -> None:
-        self.simple = tuple(simple)
+    def __init__(self, families: Sequence[Family[Any]]) -> None:
+        self.families = tuple(families)
 
     @property
     @abstractmethod
@@ -82,13 +81,13 @@ class BuiltFamily(Family[P]):
         return frames[wording % len(frames)].format(**texts)
 
     def part(self, text: str, language: Language) -> Part | None:
-        """The simple task that a text words, in that language and of this task type."""
-        for family in self.simple:
+        """The task that a text words, in that language and of this task type."""
+        for family in self.families:
             if self.takes(family) and (found := family.parse(text)) and found[1] == language:
                 return Part(family, found[0])
         return None
 
-    def takes(self, family: SimpleFamily[Any]) -> bool:
+    def takes(self, family: Family[Any]) -> bool:
         """Whether tasks of that family may be parts."""
         return family.task_type == self.task_type
 

@@ -15,6 +15,7 @@ from runtimes.contracts import TaskSpec, Trajectory, Verifier
 from runtimes.llm.teacher import Teacher
 from runtimes.llm.teacher.families import BUILT, SIMPLE, recognise
 from runtimes.llm.teacher.families.base import Family, Slip
+from runtimes.llm.teacher.families.mend import Mend, MendFamily
 from runtimes.llm.teacher.families.pairs import PairFamily
 from runtimes.llm.teacher.families.parts import Part
 from runtimes.llm.teacher.families.puzzles import PUZZLES
@@ -141,8 +142,18 @@ def drawn(seed: int) -> list[TaskSpec]:
     return tasks
 
 
+def mended(family: Family[Any]) -> TaskSpec:
+    """A task to mend a program that was written for a built one."""
+    rng = random.Random(7)
+    mend = next(one for one in BUILT if isinstance(one, MendFamily))
+    params = Mend(Part(family, family.sample(rng)), "def wrong():\n    return None")
+    description = mend.render(params, "en", 3)
+    assert recognise(description) == (mend, params, "en")
+    return with_answer(family, params.part.params, mend.task(params, description, f"mended {family.name}"))
+
+
 async def test_every_family_is_solved_by_acting() -> None:
-    tasks = drawn(21)
+    tasks = drawn(21) + [mended(one) for one in OF_CODE if not isinstance(one, MendFamily)]
     trajectories = await run_all(tasks, 0.0, [0] * len(tasks))
     assert [(t.task_id, t.outcome, t.grade_reason) for t in trajectories if not t.success] == []
 
