@@ -59,13 +59,18 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.Markdow
         axes.legend(
             fontsize=8, frameon=False, ncols=min(len(parts), 5), loc="upper left", bbox_to_anchor=(0, -0.12)
         )
-    return _picture(title, figure)
+    return _shown(title, _png(figure))
 
 
 def line_chart(
     title: str, names: Sequence[str], series: Mapping[str, Sequence[float | None]]
 ) -> dg.MarkdownMetadataValue:
-    """Lines from 0 to 1 over `names`, one a key of `series`; None leaves a gap. A picture inside Markdown."""
+    """What `line_picture` draws, inside Markdown."""
+    return _shown(title, line_picture(title, names, series))
+
+
+def line_picture(title: str, names: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> bytes:
+    """Lines from 0 to 1 over `names`, one a key of `series`; None leaves a gap. A PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
@@ -78,13 +83,17 @@ def line_chart(
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.12))
-    return _picture(title, figure)
+    return _png(figure)
 
 
-def _picture(title: str, figure: Figure) -> dg.MarkdownMetadataValue:
+def _png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    encoded = base64.b64encode(picture.getvalue()).decode()
+    return picture.getvalue()
+
+
+def _shown(title: str, picture: bytes) -> dg.MarkdownMetadataValue:
+    encoded = base64.b64encode(picture).decode()
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
 
 

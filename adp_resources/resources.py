@@ -35,6 +35,7 @@ from runtimes.services import Services
 from runtimes.template_cache import TemplateCache
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.web.browser.sites import LocalSite
+from runtimes.web.egress.forbidden import hosts_under
 from runtimes.web.miniwob.site import MiniwobSite, html_folder
 from runtimes.web.page.screenshots import FOLDER, ScreenshotStore
 from sandbox import Limits, SandboxPool
@@ -149,6 +150,7 @@ class FanOutResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 if settings.web_screenshots
                 else None,
                 allow_private=settings.web_allow_private,
+                forbidden=settings.forbidden_domains,
                 memory_mb=settings.web_memory_mb,
                 recycle_episodes=settings.web_recycle_episodes,
             ),
@@ -194,6 +196,7 @@ def sandbox_pool(settings: Settings) -> SandboxPool:
             minimum=protections_named(settings.sandbox_minimum),
             cgroup=settings.sandbox_cgroup or None,
             allow_private=settings.sandbox_allow_private,
+            denied=hosts_under(settings.forbidden_domains),
         )
     except ValueError as error:
         raise ConfigurationError(

@@ -27,6 +27,7 @@ from runtimes.llm.providers import ModelChoice, Provider
 from runtimes.llm.retry import RetryPolicy
 from runtimes.secrets import Redactor, secret_values
 from runtimes.tools.permissions import Permission
+from runtimes.web.egress.forbidden import forbidden_domain
 from sandbox.addresses import EgressPolicy
 
 
@@ -54,6 +55,10 @@ def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return entries
 
 
+def _domains(entries: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(forbidden_domain, entries))
+
+
 def _secrets(value: object) -> object:
     """A JSON object; what is none is not shown, as it holds secrets."""
     if not isinstance(value, str) or not value.strip():
@@ -68,6 +73,7 @@ Megabytes = Annotated[int, BeforeValidator(_megabytes)]
 Secrets = Annotated[dict[str, str], NoDecode, BeforeValidator(_secrets)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Hosts = Annotated[Words, AfterValidator(_hosts)]
+Domains = Annotated[Words, AfterValidator(_domains)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
 
@@ -98,7 +104,7 @@ class Settings(BaseSettings):
     synthesis_batch_size: int = Field(10, ge=1)
     mutations_per_essence: int = Field(1, ge=0)
     trial_samples: int = Field(2, ge=0)
-    forbidden_domains: Words = ()
+    forbidden_domains: Domains = ()
     review_required: bool = False
     pass_rate_min: float = Field(0.3, ge=0, le=1)
     pass_rate_max: float = Field(0.9, ge=0, le=1, validate_default=True)

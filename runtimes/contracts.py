@@ -27,6 +27,9 @@ Withheld = Literal["judged", "refs_moved"]
 Message = dict[str, Any]
 """One chat-completions message, kept exactly as it was sent or received."""
 
+MAX_STEPS = 1000
+MAX_TIMEOUT = 86_400
+"""Seconds."""
 MAX_USER_CHARACTERS = 200
 MAX_TASK_ID_BYTES = 200
 """A task's id names its file, `<task_id>.json`, and file names end at 255 bytes."""
@@ -65,8 +68,8 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     task_id: str = ""
     expected_tools: list[str] = []
     constraints: dict[str, Any] = {}
-    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 10
-    timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    max_steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)] = 10
+    timeout: Annotated[int, Meta(ge=1, le=MAX_TIMEOUT)] = 300
     priority: Annotated[int, Meta(ge=1, le=10)] = 1
     verifier: Verifier | None = None
     lineage: Lineage = Lineage()
@@ -343,6 +346,7 @@ class Essence(Struct, frozen=True, kw_only=True):
 
     `kind` is `success`, or `failure` for an instructive one. `evidence` are the ids of the steps that the
     pattern rests on, `verifier` is the kind that gave the verdict, `skills` are the tools whose calls worked.
+    `steps` and `seconds` are what the whole episode took; 0 where nobody wrote it down.
     """
 
     essence_id: str
@@ -358,6 +362,8 @@ class Essence(Struct, frozen=True, kw_only=True):
     evidence: list[str] = []
     verifier: str = ""
     skills: list[str] = []
+    steps: int = 0
+    seconds: float = 0.0
 
 
 class Health(Struct, frozen=True):

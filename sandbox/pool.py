@@ -59,7 +59,7 @@ class SandboxPool:
     `backend` is `auto` for the strongest that works here, or the name of one; it proves its walls before its
     first run, and must have the protections of `minimum`. (One that is given ready-made is taken as it is.)
     Control groups are made below the folder `cgroup`, by default wherever this process may. Hosts of
-    `allow_private` that a run is granted may lie at private addresses.
+    `allow_private` that a run is granted may lie at private addresses; those of `denied` no run reaches.
 
     An async context manager: when it is left, no process and no file of any slot remains. `lost_slots` counts
     those that died of themselves.
@@ -73,13 +73,15 @@ class SandboxPool:
         minimum: Collection[str] = MINIMUM,
         cgroup: str | None = None,
         allow_private: Sequence[str] = (),
+        denied: Sequence[str] = (),
     ) -> None:
         check_slots(slots)
         check_words("minimum", minimum, '{"seccomp"}')
         check_protections(minimum)
         check_words("allow_private", allow_private, '["db.internal"]')
+        check_words("denied", denied, '["example.org", "*.example.org"]')
         # Read now: a wrong entry should not wait for the first run that is granted hosts.
-        EgressPolicy(allow_private=tuple(allow_private))
+        EgressPolicy(denied=tuple(denied), allow_private=tuple(allow_private))
         self.lost_slots = 0
         self._slots = slots
         self._most_idle = 2 * slots
@@ -90,6 +92,7 @@ class SandboxPool:
         self._cgroup = cgroup
         self._minimum = frozenset(minimum)
         self._allow_private = tuple(allow_private)
+        self._denied = tuple(denied)
         self._choosing = asyncio.Lock()
         self._backend: Backend | None = None
         self._profiles: tuple[Profile, ...] = ()
@@ -218,7 +221,9 @@ class SandboxPool:
         check_words("hosts", hosts, '["example.org"]')
         limits = limits or Limits()
         check_host_has(limits)
-        egress = EgressPolicy(tuple(hosts), allow_private=self._allow_private) if hosts else None
+        egress = None
+        if hosts:
+            egress = EgressPolicy(tuple(hosts), self._denied, allow_private=self._allow_private)
         await self._ready_backend()
         if not isinstance(profile, Profile):
             profile = self._profile(profile, code)

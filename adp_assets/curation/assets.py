@@ -1,6 +1,7 @@
 """The assets `training_dataset`, one a round, and `dataset_release`, gathered over rounds."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -11,12 +12,15 @@ from adp_assets.curation.export import lineage_hash, split_sizes, write_dataset
 from adp_assets.curation.rows import COLUMNS
 from adp_assets.curation.select import select, without_duplicates
 from adp_assets.display import bar_chart, preview
+from adp_assets.diversity.measure import Measures
+from adp_assets.diversity.store import Diversity
 from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import trajectories_of
 from adp_assets.intake.frames import tasks_of
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
 from adp_resources.cancellation import RoundCancelled
+from adp_resources.resources import DatabaseResource
 from adp_resources.settings_resource import SettingsResource
 from runtimes.errors import ConfigurationError
 
@@ -40,6 +44,7 @@ def training_dataset_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         seed_tasks: pl.DataFrame,
         settings: SettingsResource,
+        database: DatabaseResource,
         **frames: pl.DataFrame,
     ) -> pl.DataFrame:
         selection = select(
@@ -48,7 +53,8 @@ def training_dataset_asset(task_types: tuple[str, ...]) -> dg.AssetsDefinition:
             judged=settings.get().release_judged,
         )
         folder = settings.get().output / "datasets" / context.partition_key
-        _publish(context, folder, selection.rows, selection.funnel)
+        chain = Diversity(database.get()).chain(context.partition_key)
+        _publish(context, folder, selection.rows, selection.funnel, chain)
         return selection.rows
 
     return training_dataset
@@ -71,7 +77,10 @@ class ReleaseConfig(dg.Config):
     "`adp export` materializes one.",
 )
 def dataset_release(
-    context: dg.AssetExecutionContext, config: ReleaseConfig, settings: SettingsResource
+    context: dg.AssetExecutionContext,
+    config: ReleaseConfig,
+    settings: SettingsResource,
+    database: DatabaseResource,
 ) -> pl.DataFrame:
     output = settings.get().output
     with failing_in_words(context):
@@ -87,7 +96,8 @@ def dataset_release(
     gathered = pl.concat(parts) if parts else pl.DataFrame(schema=COLUMNS)
     rows = without_duplicates(gathered)
     funnel = {"rows of all rounds": gathered.height, "without exact duplicates": rows.height}
-    _publish(context, folder, rows, funnel)
+    measured = Diversity(database.get()).all()
+    _publish(context, folder, rows, funnel, {name: measured[name] for name in measured if name in chosen})
     return rows
 
 
@@ -107,12 +117,16 @@ def release_folder(output: Path, name: str) -> Path:
 
 
 def _publish(
-    context: dg.AssetExecutionContext, folder: Path, rows: pl.DataFrame, funnel: dict[str, int]
+    context: dg.AssetExecutionContext,
+    folder: Path,
+    rows: pl.DataFrame,
+    funnel: dict[str, int],
+    diversity: Mapping[str, Measures],
 ) -> None:
     with failing_in_words(context):
         if cancelled(context)():
             raise RoundCancelled()
-        write_dataset(folder, rows, funnel, made_by=context.run.run_id)
+        write_dataset(folder, rows, funnel, made_by=context.run.run_id, diversity=diversity)
     context.add_output_metadata(
         {
             "dataset": dg.MetadataValue.path(folder),

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import polars as pl
 
+from adp_assets.diversity.measure import Measures
+from adp_assets.diversity.shown import CHART, in_words
 
-def card(name: str, rows: pl.DataFrame, funnel: dict[str, int]) -> str:
-    """The card of a dataset of these rows."""
+PICTURE = "diversity.png"
+
+
+def card(
+    name: str, rows: pl.DataFrame, funnel: dict[str, int], diversity: Mapping[str, Measures] = {}
+) -> str:
+    """The card of a dataset of these rows.
+
+    `diversity` are the measures of the rounds they come from; the chart of these, `PICTURE`, lies beside it.
+    """
     splits = {"train": 0, **_counts(rows, "split")}
     header = ["---", "tags:", "- agent", "- tool-use", "- trajectories", "configs:", "- config_name: default"]
     header.append("  data_files:")
@@ -40,6 +51,14 @@ def card(name: str, rows: pl.DataFrame, funnel: dict[str, int]) -> str:
         "seed: no relative of a test row is in the training split.",
         _table(("made by operator", "rows"), _counts(rows, "operator")),
         _table(("round", "rows"), _counts(rows, "round")),
+    ]
+    if diversity:
+        parts += [
+            "## Diversity of the tasks",
+            f"![{CHART}]({PICTURE})",
+            _table(("round", "tasks"), {round: in_words(each) for round, each in diversity.items()}),
+        ]
+    parts += [
         "## Loading",
         '```python\nimport datasets\n\nrows = datasets.load_dataset("<this folder>", split="train")\n```',
     ]
@@ -55,6 +74,6 @@ def _teachers(rows: pl.DataFrame) -> dict[str, int]:
     return dict(sorted(pairs.items()))
 
 
-def _table(head: tuple[str, str], values: dict[str, int]) -> str:
+def _table(head: tuple[str, str], values: Mapping[str, int | str]) -> str:
     lines = [f"| {head[0]} | {head[1]} |", "| --- | --- |"]
     return "\n".join(lines + [f"| {key} | {value} |" for key, value in values.items()])

@@ -6,19 +6,31 @@ import hashlib
 import shutil
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from adp_assets.curation.card import card
+from adp_assets.curation.card import PICTURE, card
+from adp_assets.diversity.measure import Measures
+from adp_assets.diversity.shown import diversity_picture
 from adp_resources.parquet import write_frame
 from runtimes.errors import ConfigurationError
 
 JSON_COLUMNS = ("messages", "tools")
 
 
-def write_dataset(folder: Path, rows: pl.DataFrame, funnel: dict[str, int], *, made_by: str) -> None:
+def write_dataset(
+    folder: Path,
+    rows: pl.DataFrame,
+    funnel: dict[str, int],
+    *,
+    made_by: str,
+    diversity: Mapping[str, Measures] = {},
+) -> None:
     """Write `rows` as Parquet by split, with a card, replacing what `folder` held.
+
+    `diversity` are the measures of the rounds they come from, which the card shows, with a chart.
 
     `messages` and `tools` are typed `arrow.json`, which datasets >= 4.7 decodes; each shard's metadata names
     the schema version, the run and a hash of the rows' lineage. Raises ConfigurationError when it cannot be
@@ -30,7 +42,10 @@ def write_dataset(folder: Path, rows: pl.DataFrame, funnel: dict[str, int], *, m
             path = temporary / f"split={split}" / "part-00000.parquet"
             metadata = {"run_id": made_by, "lineage_hash": lineage_hash(part)}
             write_frame(_typed(part.drop("split")), path, metadata)
-        (temporary / "README.md").write_text(card(folder.name, rows, funnel), encoding="utf-8")
+        text = card(folder.name, rows, funnel, diversity)
+        (temporary / "README.md").write_text(text, encoding="utf-8")
+        if diversity:
+            (temporary / PICTURE).write_bytes(diversity_picture(diversity))
         _swap(temporary, folder)
     except OSError as error:
         raise ConfigurationError(

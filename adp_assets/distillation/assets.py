@@ -39,6 +39,8 @@ COLUMNS = {
     "evidence": pl.List(pl.String()),
     "verifier": pl.String(),
     "skills": pl.List(pl.String()),
+    "steps": pl.Int64(),
+    "seconds": pl.Float64(),
 }
 
 

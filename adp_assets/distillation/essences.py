@@ -16,7 +16,7 @@ from runtimes.llm.structured import NotAnswered, ask
 from runtimes.tools.base import COMPLETE_TASK
 
 PROMPT_VERSION = "2"
-CODE_VERSION = f"1, prompt {PROMPT_VERSION}"
+CODE_VERSION = f"2, prompt {PROMPT_VERSION}"
 """What essences depend on beside the trajectories and the model."""
 
 SHOWN_OBSERVATION = 400
@@ -87,6 +87,8 @@ async def distil(
             evidence=_evidence(draft, trajectory),
             verifier=trajectory.verifier,
             skills=_skills(trajectory),
+            steps=len(trajectory.steps),
+            seconds=trajectory.total_duration,
         )
 
     answers = await ask_all(trajectories, one, at_once=at_once)

@@ -11,11 +11,15 @@ from msgspec import Struct
 
 from adp_assets.diversity.likeness import distance, near_copies
 from adp_assets.diversity.rarefaction import entropy
+from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.novelty.shingles import shingles
 from runtimes.contracts import TaskSpec
 
 UNNAMED = "unnamed"
 """The domain of a task of which none was said."""
+
+UNSURE = "unsure"
+"""The language of a task of mostly code, names or numbers."""
 
 
 class Spread(Struct, frozen=True, kw_only=True):
@@ -85,7 +89,7 @@ def measure(tasks: Sequence[TaskSpec], seeds: Iterable[str]) -> Measures:
         domains=spread(map(domain, tasks)),
         tools=spread(tool for task in tasks for tool in set(task.expected_tools)),
         types=spread(task.task_type for task in tasks),
-        languages=spread(language(task.description) for task in tasks),
+        languages=spread(language_of(task.description) or UNSURE for task in tasks),
         near_duplicates=near_copies(list(described.values())) / len(tasks),
         from_seeds=distance([described[task.task_id] for task in made], list(map(shingles, seeds))),
         lineage=_lineages(tasks, made),
@@ -107,16 +111,6 @@ def spread(kinds: Iterable[str]) -> Spread:
 
 def domain(task: TaskSpec) -> str:
     return str(task.metadata.get("domain") or UNNAMED)
-
-
-def language(text: str) -> str:
-    """`zh` where a third of the letters or more are Chinese, else the script that most of them are of."""
-    scripts = Counter(
-        unicodedata.name(character, "UNKNOWN").split()[0] for character in text if character.isalpha()
-    )
-    if scripts["CJK"] * 3 >= max(scripts.total(), 1):
-        return "zh"
-    return scripts.most_common(1)[0][0].lower() if scripts else "none"
 
 
 def words(text: str) -> list[str]:

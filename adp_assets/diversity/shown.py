@@ -1,4 +1,4 @@
-"""What people see of the measures: metadata and a chart in the UI, a line and a table in the terminal."""
+"""What people see of the measures: metadata and a chart in the UI, a line in words, a picture for reports."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from adp_assets.display import line_chart
+from adp_assets.display import line_chart, line_picture
 from adp_assets.diversity.measure import UNNAMED, Measures, Spread
+
+CHART = "Diversity by round"
 
 
 def diversity_metadata(chain: Mapping[str, Measures]) -> dict[str, dg.MetadataValue]:
@@ -18,18 +20,23 @@ def diversity_metadata(chain: Mapping[str, Measures]) -> dict[str, dg.MetadataVa
     return {
         **{name: dg.MetadataValue.float(value) for name, value in figures(last).items() if value is not None},
         "diversity": dg.MetadataValue.md(_table(last)),
-        "diversity_chart": line_chart(
-            "Diversity by round",
-            list(chain),
-            {
-                "evenness of domains": [each.domains.evenness for each in chain.values()],
-                "evenness of tools": [each.tools.evenness for each in chain.values()],
-                "distinct 3-grams": [each.distinct[2] for each in chain.values()],
-                "distance to seeds": [each.from_seeds for each in chain.values()],
-                "near duplicates": [each.near_duplicates for each in chain.values()],
-                "largest root": [each.lineage.largest_root for each in chain.values()],
-            },
-        ),
+        "diversity_chart": line_chart(CHART, list(chain), _lines(chain)),
+    }
+
+
+def diversity_picture(chain: Mapping[str, Measures]) -> bytes:
+    """The same chart as a PNG."""
+    return line_picture(CHART, list(chain), _lines(chain))
+
+
+def _lines(chain: Mapping[str, Measures]) -> dict[str, list[float | None]]:
+    return {
+        "evenness of domains": [each.domains.evenness for each in chain.values()],
+        "evenness of tools": [each.tools.evenness for each in chain.values()],
+        "distinct 3-grams": [each.distinct[2] for each in chain.values()],
+        "distance to seeds": [each.from_seeds for each in chain.values()],
+        "near duplicates": [each.near_duplicates for each in chain.values()],
+        "largest root": [each.lineage.largest_root for each in chain.values()],
     }
 
 

@@ -22,6 +22,7 @@ from adp_assets.mutation.gates.tries import Outages
 from adp_assets.mutation.judging import Judging
 from adp_assets.mutation.operators import operators
 from adp_assets.mutation.propose import proposals, propose
+from adp_assets.mutation.reach import offline_tools, tools_by_type
 from adp_assets.mutation.table import CandidateTable
 from adp_assets.rounds import ROUNDS
 from adp_assets.stopping import cancelled, failing_in_words
@@ -115,8 +116,7 @@ async def judged(
     from adp_assets.mutation.gates.novel import NoveltyGate
     from adp_assets.mutation.novelty.known import index_of_pool
 
-    tools = services.toolbox.names()
-    available = dict.fromkeys({proposal.parent.task_type for proposal in asked}, tools)
+    available = tools_by_type([proposal.parent for proposal in asked], services)
     table = CandidateTable(database, "review" if values.review_required else "pending")
     account = Account(round=round, stage="mutation")
     redactor = secret_redactor(values)
@@ -133,7 +133,12 @@ async def judged(
     in_order = [judgements[proposal.candidate_id] for proposal in asked]
     outages = Outages(episode_retry(values))
     at_once = values.max_concurrent_tasks
-    policy = PolicyGate(values.forbidden_domains, redactor, allow_private=values.web_allow_private)
+    policy = PolicyGate(
+        values.forbidden_domains,
+        redactor,
+        allow_private=values.web_allow_private,
+        offline=offline_tools(services.toolbox),
+    )
     sanity = SanityGate(services, round=round, at_once=at_once, outages=outages)
     trial = TrialGate(
         services,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.operators.base import Operator
 from runtimes.contracts import Essence, TaskSpec
 
@@ -37,9 +38,19 @@ class Proposal:
         return f"{self.operator.version}/{self.operator.prompt_version}"
 
     @property
+    def language(self) -> str:
+        """Of the new description: what the operator makes of its parent's, English where that is unsure."""
+        return self.operator.language(language_of(self.parent.description) or "en")
+
+    @property
+    def relatives(self) -> list[TaskSpec]:
+        """The tasks that the new one is made of, the parent first."""
+        return [self.parent, *([self.partner] if self.partner else [])]
+
+    @property
     def parents(self) -> tuple[str, ...]:
-        """The ids of the tasks that the new one is made of."""
-        return (self.parent.task_id, *([self.partner.task_id] if self.partner else []))
+        """Their ids."""
+        return tuple(task.task_id for task in self.relatives)
 
 
 @dataclass(frozen=True)

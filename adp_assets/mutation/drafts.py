@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from adp_assets.mutation.languages import language_of
-from runtimes.contracts import TaskSpec, Verifier
+from runtimes.contracts import MAX_STEPS, MAX_TIMEOUT, Essence, TaskSpec, Verifier
 
 if TYPE_CHECKING:
     from adp_assets.mutation.candidate import Proposal
@@ -54,8 +53,8 @@ class TaskDraft(Struct, frozen=True, kw_only=True):
     verifier: Verifier
     solution: str | list[str] = ""
     constraints: dict[str, Any] = {}
-    max_steps: Annotated[int, Meta(ge=1, le=1000)] = 10
-    timeout: Annotated[int, Meta(ge=1, le=86_400)] = 300
+    max_steps: Annotated[int, Meta(ge=1, le=MAX_STEPS)] = 10
+    timeout: Annotated[int, Meta(ge=1, le=MAX_TIMEOUT)] = 300
 
 
 class CodeSolution(Struct, frozen=True):
@@ -70,10 +69,10 @@ def idea_facts(proposal: Proposal, avoid: list[str]) -> dict[str, Any]:
     return {
         "operator": proposal.operator.name,
         "instruction": proposal.operator.instruction,
-        "essence": msgspec.to_builtins(proposal.essence),
+        "essence": _taught(proposal.essence),
         "parent": in_words(proposal.parent),
         **({"partner": in_words(partner)} if partner else {}),
-        "language": proposal.operator.language(language_of(proposal.parent.description)),
+        "language": proposal.language,
         "avoid": [task.description for task in (proposal.parent, partner) if task] + avoid[-MOST_AVOIDED:],
         "variant": proposal.variant,
     }
@@ -88,6 +87,12 @@ def draft_facts(proposal: Proposal, idea: MutatedIdea, tools: list[str]) -> dict
         "parent": completed(proposal.parent),
         **({"partner": completed(proposal.partner)} if proposal.partner else {}),
     }
+
+
+def _taught(essence: Essence) -> dict[str, Any]:
+    """An essence without what its episode took, which no two runs have alike: the same is asked again."""
+    facts: dict[str, Any] = msgspec.to_builtins(essence)
+    return {name: value for name, value in facts.items() if name not in ("steps", "seconds")}
 
 
 def in_words(task: TaskSpec) -> dict[str, Any]:

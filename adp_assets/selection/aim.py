@@ -25,7 +25,8 @@ class Mix:
     """The bounds of a round's mix.
 
     Its expected pass rate is to lie from `pass_rate_min` to `pass_rate_max`, one root seed's descendants are
-    to be at most `root_share` of its new tasks. `trials` is how many episodes a task's own pass rate is of.
+    to have at most `root_share` of its places for new tasks. `trials` is how many episodes a task's own pass
+    rate is of.
     """
 
     pass_rate_min: float = 0.3
@@ -37,9 +38,12 @@ class Mix:
     def middle(self) -> float:
         return (self.pass_rate_min + self.pass_rate_max) / 2
 
-    def root_quota(self, places: int) -> int:
-        """How many of so many new tasks may come from one root seed."""
-        return max(FEW, math.floor(self.root_share * places))
+    def root_quota(self, places: int, roots: int | None = None) -> int:
+        """How many of so many new tasks may come from one root seed.
+
+        That is its share, or an equal one where so few `roots` are known that such shares fill no round.
+        """
+        return max(FEW, math.floor(self.root_share * places), math.ceil(places / roots) if roots else 0)
 
     def expected(self, candidate: Candidate, otherwise: float) -> float:
         """How often the next try of a task is expected to solve it.

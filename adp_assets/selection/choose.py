@@ -79,6 +79,7 @@ def _filled(filled: Mixed, looked_at: list[Candidate]) -> dict[str, Any]:
         "expected_of": len(filled.expected),
         "looked_at": len(looked_at),
         "left_waiting": len(filled.waiting),
+        "held_back": filled.held_back,
         "root_quota": filled.root_quota,
         "roots": len(filled.roots),
         "largest_root": {"root_id": largest[0][0], "tasks": largest[0][1]} if largest else None,

@@ -15,7 +15,7 @@ from adp_assets.selection.aim import Mix
 from adp_assets.selection.cut import OLDEST, Candidate
 
 LEAST = 10
-"""A round has so many tasks where so many wait, though that leaves the bounds of its pass rate."""
+"""A round has so many tasks where so many wait, though that leaves the bounds of its pass rate or a quota."""
 NOVELTY, AGE, CHANCE = 0.5, 0.25, 0.25
 """What a task's merit is made of."""
 BANDS = 5
@@ -67,7 +67,14 @@ class Mixed:
         """The pass rate expected of the round as it stands; None where nothing is known."""
         return self._sum / len(self.expected) if self.expected else None
 
-    def fill(self, entries: Sequence[Entry], *, beyond_quota: bool = False) -> None:
+    @property
+    def held_back(self) -> int:
+        """Candidates that wait though places are left, since their roots have had their quota."""
+        if len(self.chosen) >= self.places:
+            return 0
+        return sum(self.roots[entry.candidate.root_id] >= self.root_quota for entry in self.waiting)
+
+    def fill(self, entries: Sequence[Entry]) -> None:
         """Take entries in their order: the next harder one while the round is easier than its aim, else the
         next easier one; what would leave the bounds, or a root's quota, is passed over.
         """
@@ -80,10 +87,10 @@ class Mixed:
             entry = ((harder or easier) if too_easy else (easier or harder)).popleft()
             over = self.roots[entry.candidate.root_id] >= self.root_quota
             # While both kinds are there, each makes up for the other.
-            if (over and not beyond_quota) or not (both or self._bears(entry.expected)):
+            if over or not (both or self._bears(entry.expected)):
                 self.waiting.append(entry)
             else:
-                self.take(entry, "room" if over else entry.rule)
+                self.take(entry, entry.rule)
         self.waiting += [*harder, *easier]
 
     def take(self, entry: Entry, rule: str) -> None:
@@ -106,7 +113,7 @@ class Mixed:
         grounds += [f"its parent {task.record:.2f}"] if task.record is not None else []
         novelty = "unknown" if task.novelty is None else f"{task.novelty:.2f}"
         return (
-            f"{_RULES[rule].format(quota=self.root_quota, root=task.root_id, priority=task.priority)}; "
+            f"{_RULES[rule].format(priority=task.priority)}; "
             f"expected to be solved {entry.expected:.2f} of the time ({', '.join(grounds) or 'a guess'}), "
             f"{side} than the aim {self.aim:.2f}; novelty {novelty}; "
             f"number {self.domains[task.domain]} of domain {task.domain or 'unnamed'}, "
@@ -117,8 +124,7 @@ class Mixed:
 _RULES = {
     "age": "age: among the longest waiting of priority {priority}",
     "mix": "mix: its turn among those of priority {priority}",
-    "room": "room: above the {quota} of root {root}, as there was room left",
-    "least": f"least: outside the bounds, but a round has {LEAST} tasks where so many wait",
+    "least": f"least: outside the bounds or a root's quota, but a round has {LEAST} tasks where so many wait",
 }
 
 
@@ -134,16 +140,17 @@ def mixed(
     """Fill a round's `places` from candidates, beside people's tasks with these expected pass rates.
 
     Candidates of a higher priority come first; within one priority a tenth of the places go to the longest
-    waiting and the others by turn. Then quotas give way where room is left, and last the bounds, where the
-    round would be of fewer than `LEAST` tasks.
+    waiting and the others by turn. A root's quota leaves places empty rather than give way; only where the
+    round would be of fewer than `LEAST` tasks, quotas and bounds do.
     """
     known = [rate for rate in people if rate is not None]
-    round = Mixed(mix, aim, places, mix.root_quota(min(places, len(candidates))), expected=known)
+    quota = mix.root_quota(min(places, len(candidates)), len({each.root_id for each in candidates}))
+    round = Mixed(mix, aim, places, quota, expected=known)
     entries = [Entry(each, mix.expected(each, aim), "mix") for each in candidates]
     for priority in sorted({each.priority for each in candidates}, reverse=True):
         round.fill(_in_order([e for e in entries if e.candidate.priority == priority], seed, places))
     passed_over, round.waiting = round.waiting, []
-    round.fill(passed_over, beyond_quota=True)
+    round.fill(passed_over)
     missing = min(LEAST - len(people), places) - len(round.chosen)
     if missing > 0:
         nearest = sorted(round.waiting, key=lambda entry: abs(entry.expected - aim))[:missing]

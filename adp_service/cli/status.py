@@ -156,7 +156,11 @@ def _chosen(selection: Mapping[str, Any]) -> str:
         return rules
     expected = selection["expected_pass"]
     known = "" if expected is None else f"; expected to be solved {expected:.2f} of the time"
-    return f"{rules}{known}\naim {selection['aim']:.2f}: {selection['why']}"
+    held = selection.get("held_back")
+    quota = (
+        f"\n{held} wait: their seeds have had their {selection['root_quota']} (ROOT_SHARE)" if held else ""
+    )
+    return f"{rules}{known}{quota}\naim {selection['aim']:.2f}: {selection['why']}"
 
 
 def _state(instance: dg.DagsterInstance, planned: Round, done: set[str]) -> str:

@@ -15,6 +15,8 @@ from adp_assets.curation.assets import release_folder
 from adp_assets.curation.export import lineage_hash, split_sizes, write_dataset
 from adp_assets.curation.rows import COLUMNS, content_hash, split_of, training_messages
 from adp_assets.curation.select import Selection, select, without_duplicates
+from adp_assets.diversity.measure import measure
+from adp_assets.diversity.shown import in_words
 from runtimes.contracts import ExecutionStep, Lineage, TaskSpec, Trajectory
 from runtimes.errors import ConfigurationError
 from tests.adp_assets.tasks import solved, step, task
@@ -180,7 +182,8 @@ def test_a_written_dataset_is_loaded_by_the_tools_people_train_with(
     tasks: dict[str, TaskSpec] = {}
     selection = many(60, tasks)
     folder = tmp_path / "datasets" / "round-0001"
-    write_dataset(folder, selection.rows, selection.funnel, made_by="run-1")
+    measured = {"round-0001": measure(list(tasks.values()), [])}
+    write_dataset(folder, selection.rows, selection.funnel, made_by="run-1", diversity=measured)
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert {split: part.num_rows for split, part in loaded.items()} == split_sizes(selection.rows)
     assert set(loaded) == {"train", "test"}
@@ -216,6 +219,20 @@ def test_the_card_names_splits_counts_teachers_and_lineage(tmp_path: Path) -> No
     assert "| gemini / gemini-1 | 60 |" in body
     assert "20 root seeds, 60 tasks" in body
     assert "Built-in teacher" not in body
+
+
+def test_the_card_shows_the_diversity_of_its_rounds_in_words_and_as_a_chart(tmp_path: Path) -> None:
+    tasks: dict[str, TaskSpec] = {}
+    selection = many(6, tasks)
+    measured = {name: measure(list(tasks.values()), []) for name in ("round-0001", "round-0002")}
+    write_dataset(tmp_path / "d", selection.rows, {}, made_by="run-1", diversity=measured)
+    body = card(tmp_path / "d")[1]
+    for name, each in measured.items():
+        assert f"| {name} | {in_words(each)} |" in body
+    assert "![Diversity by round](diversity.png)" in body
+    assert (tmp_path / "d" / "diversity.png").read_bytes().startswith(b"\x89PNG")
+    write_dataset(tmp_path / "d", selection.rows, {}, made_by="run-1")
+    assert "Diversity" not in card(tmp_path / "d")[1]
 
 
 def test_the_card_says_when_the_built_in_teacher_acted(tmp_path: Path) -> None:

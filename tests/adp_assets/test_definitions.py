@@ -172,7 +172,8 @@ def test_a_round_goes_through_every_stage(first_run: dg.ExecuteInProcessResult, 
     assert reasoning.height == 2 * len(LINES)
     assert set(reasoning["outcome"]) == {"solved"}
     assert frame(project, "training_dataset").height == len(LINES), "two equal samples are one row"
-    assert (project / "output" / "datasets" / "round-0001" / "README.md").exists()
+    card = (project / "output" / "datasets" / "round-0001" / "README.md").read_text(encoding="utf-8")
+    assert "Diversity by round" in card
 
 
 def test_a_model_that_gives_no_essence_leaves_the_reason_and_no_gap_in_the_round(

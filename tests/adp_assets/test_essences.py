@@ -58,6 +58,13 @@ async def test_an_essence_names_its_evidence_its_verifier_and_the_skills_used() 
     )
 
 
+async def test_an_essence_says_what_the_whole_episode_took_whatever_the_model_names() -> None:
+    reply = json.dumps({**GOOD["EssenceDraft"], "evidence": [1]})
+    oracle = Oracle(EssenceDraft=lambda facts: reply)
+    distilled = await distil([solved("a", total_duration=12.5)], {"a": task("a")}, oracle, at_once=1)
+    assert (distilled.essences[0].steps, distilled.essences[0].seconds) == (2, 12.5)
+
+
 async def test_evidence_that_the_model_makes_up_is_left_out() -> None:
     reply = json.dumps({**GOOD["EssenceDraft"], "evidence": [1, "nine", 77]})
     distilled = await distil(

@@ -87,6 +87,10 @@ def test_an_empty_value_is_no_value(project: Path, monkeypatch: pytest.MonkeyPat
         ("WEB_ALLOW_PRIVATE", "*"),
         ("WEB_ALLOW_PRIVATE", "a.example,,b.example,"),
         ("SANDBOX_ALLOW_PRIVATE", "http://intranet.example/"),
+        ("FORBIDDEN_DOMAINS", "https://bad.example/"),
+        ("FORBIDDEN_DOMAINS", "bad.example:8080"),
+        ("FORBIDDEN_DOMAINS", "bad.example/path"),
+        ("FORBIDDEN_DOMAINS", "*"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable_with_the_place_to_mend_it(
@@ -108,6 +112,12 @@ def test_a_private_host_is_a_name_or_an_address_perhaps_with_a_port(
     monkeypatch.setenv("SANDBOX_ALLOW_PRIVATE", "   ")
     settings = load_settings()
     assert (settings.web_allow_private, settings.sandbox_allow_private) == (hosts, ())
+
+
+def test_a_forbidden_domain_is_kept_as_hosts_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORBIDDEN_DOMAINS", "Evil.test, *.bad.example .worse.example münchen.de 8.8.4.4")
+    domains = ("evil.test", "bad.example", "worse.example", "xn--mnchen-3ya.de", "8.8.4.4")
+    assert load_settings().forbidden_domains == domains
 
 
 def test_a_wrong_private_host_is_told_with_how_one_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

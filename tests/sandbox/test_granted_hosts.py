@@ -52,6 +52,12 @@ async def test_a_granted_host_is_reached_and_others_are_refused_and_told(server:
     assert tunnel.blocked_requests == ("example.com:443 not granted",)
 
 
+async def test_what_the_deployment_denies_is_not_reached_though_it_is_granted(server: str) -> None:
+    async with SandboxPool(allow_private=[server], denied=["127.0.0.1"]) as pool:
+        result = await pool.run(code=FETCH.format(url=f"http://{server}/"), hosts=[server])
+    assert result.blocked_requests == (f"{server} is denied",)
+
+
 async def test_a_grant_does_not_reach_a_private_address_unless_the_deployment_names_it(server: str) -> None:
     async with SandboxPool() as pool:
         result = await pool.run(code=FETCH.format(url=f"http://{server}/"), hosts=[server])

@@ -47,7 +47,7 @@ class SchemaGate(Gate):
             return refused(f"the description has {length:,} characters, more than {MAX_DESCRIPTION:,}")
         expected = task.metadata.get("language") or language_of(candidate.proposal.parent.description)
         found = language_of(task.description)
-        if found != expected:
+        if found and expected and found != expected:
             return refused(f"the description is in the wrong language: {found} instead of {expected}")
         return Finding()
 

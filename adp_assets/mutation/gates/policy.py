@@ -15,28 +15,22 @@ import msgspec
 
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
+from adp_assets.mutation.reach import OFFLINE, PAGES, is_offline, reach_of
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
 from runtimes.secrets import Redactor
 from runtimes.tools.allowance import allowed_domains
+from runtimes.web.egress.forbidden import forbidden_domain, in_letters
 from runtimes.web.egress.guard import Guard
 from sandbox.addresses import literal_address, normal_host
 
-OFFLINE = frozenset(
-    {
-        "python_executor",
-        "shell_executor",
-        "file_operations",
-        "data_analysis",
-        "llm_reasoning",
-        "complete_task",
-    }
-)
-"""Tools that open no address. To a task with these alone, the addresses in its words are data."""
-
 _ADDRESS = re.compile(
-    r"\b(?:[a-z][a-z0-9+.-]*://|file:/)[^\s\"'`<>()\[\]{}，。；、]*(?:\[[0-9a-f:.]+\][^\s\"'<>]*)?"
+    r"\b(?:[a-z][a-z0-9+.-]{0,30}://|file:/)[^\s\"'`<>()\[\]{}，。；、]*(?:\[[0-9a-f:.]+\][^\s\"'<>]*)?"
 )
+_AFTER_SCHEME = re.compile(r":\S+")
+_BREAK = re.compile(r"[\t\r\n]+")
+_DOT = "[.。]"
+"""What separates labels after NFKC: to IDNA the ideographic full stop is a dot."""
 _TOKENS = {
     "an API key": r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}",
     "an access token": r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}"
@@ -52,21 +46,27 @@ _MARK = re.compile(r"\[redacted:([^\]]+)\]")
 class PolicyGate(Gate):
     """`forbidden` are domains that no task may name, subdomains included; `redactor` knows our secrets.
 
-    `allow_private` are the private hosts that this deployment lets every page open.
+    `allow_private` are the private hosts that this deployment lets every page open, `offline` its tools that
+    open no address. To a task with these alone, the addresses in its words are data.
     """
 
     name = "policy"
 
     def __init__(
-        self, forbidden: Sequence[str], redactor: Redactor, *, allow_private: tuple[str, ...] = ()
+        self,
+        forbidden: Sequence[str],
+        redactor: Redactor,
+        *,
+        allow_private: tuple[str, ...] = (),
+        offline: frozenset[str] = OFFLINE,
     ) -> None:
         self._forbidden = {domain: _named(domain) for domain in forbidden}
         self._redactor = redactor
         self._allow_private = allow_private
+        self._offline = offline
 
     async def judge(self, task: TaskSpec, candidate: Candidate) -> Finding:
-        partner = candidate.proposal.partner
-        parents = [candidate.proposal.parent, *([partner] if partner else [])]
+        parents = candidate.proposal.relatives
         reason = (
             self._secret(task, candidate.reference)
             or self._forbidden_site(task)
@@ -88,20 +88,26 @@ class PolicyGate(Gate):
 
     def _forbidden_site(self, task: TaskSpec) -> str:
         for text in map(_plain, _texts(task)):
+            # Browsers drop tabs and line ends wherever they stand in an address.
+            said = [text, *_AFTER_SCHEME.findall(_BREAK.sub("", text))]
             for domain, pattern in self._forbidden.items():
-                if pattern.search(text):
+                if any(map(pattern.search, said)):
                     return f"it names the forbidden site {domain}"
         return ""
 
     def _beyond_grant(self, task: TaskSpec, parents: Sequence[TaskSpec]) -> str:
-        """Whether its constraints open more than those of its parents."""
-        given = task.constraints.get("allowed_domains")
-        bounded = all(parent.constraints.get("allowed_domains") is not None for parent in parents)
-        if given is None:
-            opens_all = bounded and not _is_offline(task)
-            return "it may open any host, and its parents only those that were named" if opens_all else ""
+        """Whether its constraints and tools open more than those of its parents."""
+        reaches = [reach_of(parent, self._offline) for parent in parents]
+        if None not in reaches:
+            theirs = "only those that were named" if any(reaches) else "reach nothing"
+            given = {tool for parent in parents for tool in parent.expected_tools}
+            free = sorted(set(task.expected_tools) - given - self._offline - PAGES)
+            if free:
+                return f"it may use {', '.join(free)}, which opens addresses, and its parents {theirs}"
+            if reach_of(task, self._offline) is None:
+                return f"it may open any host, and its parents {theirs}"
         for entry in allowed_domains(task):
-            if all(_is_offline(parent) for parent in parents):
+            if not any(reach is None or reach for reach in reaches):
                 return f"it may reach {entry}, and its parents reach nothing"
             if reason := self._refusal(f"http://{entry}/", parents, sees_world=False):
                 return f"it may reach {entry}, which its parents may not: {reason}"
@@ -109,7 +115,7 @@ class PolicyGate(Gate):
 
     def _out_of_reach(self, task: TaskSpec, parents: Sequence[TaskSpec]) -> str:
         """The first address in it that its parents might not open."""
-        if _is_offline(task):
+        if is_offline(task, self._offline):
             return ""
         for shown, value in ((True, [task.description, task.constraints]), (False, task.verifier)):
             for text in _strings(msgspec.to_builtins(value)):
@@ -123,7 +129,7 @@ class PolicyGate(Gate):
         reason = ""
         for parent in parents:
             try:
-                bounds = Guard.of_task(parent).allowed_domains
+                bounds = reach_of(parent, self._offline)
             except ToolError as error:
                 return str(error)
             guard = Guard(bounds, sees_world=sees_world, allow_private=self._allow_private)
@@ -145,23 +151,18 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _is_offline(task: TaskSpec) -> bool:
-    """Whether nothing that the task uses opens an address."""
-    opens = {"start_url", "allowed_domains"} & task.constraints.keys()
-    tools = set(task.expected_tools)
-    return not opens and tools <= OFFLINE and (bool(tools) or task.task_type == "code")
-
-
 def _named(domain: str) -> re.Pattern[str]:
-    """Finds a domain, or one below it, in plain text."""
-    name = re.escape(_plain(domain.strip().removeprefix("*.").strip(".")))
-    return re.compile(rf"(?<![a-z0-9_-]){name}(?![a-z0-9_-]|\.[a-z0-9])")
+    """Finds a domain, or one below it, in plain text, in ASCII or in letters of its own."""
+    name = forbidden_domain(domain)
+    forms = sorted({name, _plain(in_letters(name))})
+    either = "|".join(_DOT.join(map(re.escape, form.split("."))) for form in forms)
+    return re.compile(rf"(?<![a-z0-9_-])(?:{either})(?![a-z0-9_-]|{_DOT}[a-z0-9])")
 
 
 def _plain(text: str) -> str:
     """A text as a browser would take the addresses in it: one width and case, nothing unseen or encoded."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return unquote(shown).casefold()
+    wide = unicodedata.normalize("NFKC", unquote(text))
+    return unquote("".join(c for c in wide if unicodedata.category(c) != "Cf")).casefold()
 
 
 def _texts(task: TaskSpec) -> Iterator[str]:

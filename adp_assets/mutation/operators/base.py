@@ -15,7 +15,6 @@ from adp_assets.mutation.drafts import (
     draft_facts,
     idea_facts,
 )
-from adp_assets.mutation.languages import Language
 from runtimes.contracts import Essence, TaskSpec
 from runtimes.llm.base import ChatModel
 from runtimes.llm.structured import ask
@@ -77,8 +76,8 @@ class Operator:
         """Whether the operator has anything to offer to this essence of that task."""
         return True
 
-    def language(self, parents: Language) -> Language:
-        """The language of the new description, of that of its parent."""
+    def language(self, parents: str) -> str:
+        """The language of the new description, of that of its parent; both by ISO 639-1."""
         return parents
 
     async def make(self, proposal: Proposal, workshop: Workshop) -> Sketch:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from adp_assets.mutation.drafts import SOLVE, CodeSolution, MutatedIdea, TaskDraft, completed
-from adp_assets.mutation.languages import language_of
+from adp_assets.mutation.languages import own_language
 from adp_assets.mutation.operators.base import Operator, Sketch, Workshop
 from adp_assets.mutation.operators.bugs import Bug, bugs_in
 from adp_assets.mutation.refused import Refused
@@ -74,7 +74,7 @@ class ErrorInjection(Operator):
         digest = hashlib.sha256(proposal.candidate_id.encode()).digest()
         rng = random.Random(int.from_bytes(digest))
         bug = await _seen_by_tests(parent, bugs_in(right, rng), workshop.services)
-        sentence = rng.choice(SENTENCES[language_of(parent.description)])
+        sentence = rng.choice(SENTENCES[own_language(parent.description)])
         return Sketch(
             MutatedIdea(sentence.format(task=parent.description, code=bug.source), f"a bug: {bug.change}"),
             TaskDraft(

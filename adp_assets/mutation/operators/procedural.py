@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from adp_assets.mutation.drafts import MutatedIdea, TaskDraft
-from adp_assets.mutation.languages import language_of
+from adp_assets.mutation.languages import own_language
 from adp_assets.mutation.operators.base import Operator, Sketch, Workshop
 from runtimes.contracts import Essence, TaskSpec
 
@@ -33,7 +33,7 @@ class Puzzle(Operator):
         family = rng.choice(PUZZLES)
         level = 1 + ("simple", "medium", "complex").index(proposal.essence.complexity_level)
         params = family.at_level(family.sample(rng), level, rng)
-        language = language_of(proposal.parent.description)
+        language = own_language(proposal.parent.description)
         task = family.task(params, family.render(params, language, rng.randrange(family.variety)))
         assert task.verifier is not None
         return Sketch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adp_assets.mutation.languages import Language, other_language
+from adp_assets.mutation.languages import other_language
 from adp_assets.mutation.operators.base import Operator
 
 
@@ -21,5 +21,5 @@ class OtherLanguage(Operator):
         "for Chinese, with other values. Names in code and on pages stay as they are."
     )
 
-    def language(self, parents: Language) -> Language:
+    def language(self, parents: str) -> str:
         return other_language(parents)

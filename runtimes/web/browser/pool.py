@@ -47,9 +47,9 @@ class BrowserPool:
     are in one Chromium, which is replaced after `recycle_episodes` episodes, or when it died or has grown.
     `memory_mb` bounds what browser and driver use together, by default half of what is available. The bundled
     shop, `http://shop.test/` to every page, and `sites` are served beside it. `allow_private` are the private
-    hosts and addresses that every task may open; `observation` says whether an agent sees the whole page
-    after each action, or what changed of it. With `tracing` each episode's context is traced
-    (`WebPage.tracing`). One pool serves one event loop.
+    hosts and addresses that every task may open, `forbidden` the domains that none may; `observation` says
+    whether an agent sees the whole page after each action, or what changed of it. With `tracing` each
+    episode's context is traced (`WebPage.tracing`). One pool serves one event loop.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class BrowserPool:
         tracing: bool = False,
         sites: Sequence[LocalSite] = (),
         allow_private: tuple[str, ...] = (),
+        forbidden: tuple[str, ...] = (),
         memory_mb: int | None = None,
         recycle_episodes: int = 200,
     ) -> None:
@@ -74,6 +75,7 @@ class BrowserPool:
         self._action_seconds = action_seconds
         self._start_url = start_url
         self._allow_private = allow_private
+        self._forbidden = forbidden
         self._places = asyncio.Semaphore(max_contexts)
         # Apart from the episodes' places, so that a grader never waits for the episode that waits for it.
         self._grading_places = asyncio.Semaphore(_GRADING_PAGES)
@@ -108,7 +110,7 @@ class BrowserPool:
         when there is no Chromium, InfrastructureError when it does not work, ToolError for constraints that
         cannot be read.
         """
-        guard = Guard.of_task(task, self._allow_private)
+        guard = Guard.of_task(task, self._allow_private, self._forbidden)
         start_url = task.constraints.get("start_url") or self._start_url
         state = None
         if checkpoint is not None:
@@ -144,7 +146,12 @@ class BrowserPool:
         self, storage_state: dict[str, Any] | None = None, *, allowed_domains: tuple[str, ...] | None = None
     ) -> AsyncIterator[Page]:
         """A blank Playwright page with an episode's cookies, for a verifier; it may read `/_world/`."""
-        guard = Guard(allowed_domains, sees_world=True, allow_private=self._allow_private)
+        guard = Guard(
+            allowed_domains,
+            sees_world=True,
+            allow_private=self._allow_private,
+            forbidden=self._forbidden,
+        )
 
         async def on_route(route: Route) -> None:
             request = route.request

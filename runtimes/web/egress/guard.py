@@ -6,13 +6,14 @@ A name that resolves to a private address is not seen here: the proxy looks at t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError, ToolError
 from runtimes.tools.allowance import allowed_domains, bracketed
+from runtimes.web.egress.forbidden import forbidden_domain, hosts_under
 from sandbox.addresses import EgressPolicy, literal_address, normal_host, not_public, split_authority
 
 SHOP_HOST = "shop.test"
@@ -46,31 +47,40 @@ class Guard:
     An entry of `allowed_domains` is a host, which stands for its subdomains too, or `host:port`. A private
     host or address is reached only where it is named itself, there or in `allow_private`, which is the
     deployment's and grants nothing else. Whoever names a host trusts its DNS: its name may lead to any
-    private address, though never to a metadata service. `sees_world` opens the shop's graders' pages.
-    Raises ValueError for an entry that cannot be read.
+    private address, though never to a metadata service. `sees_world` opens the shop's graders' pages. The
+    domains of `forbidden`, which is the deployment's too, are closed whoever names them, with all below them;
+    the shop is none of the world's sites. Raises ValueError for an entry that cannot be read.
     """
 
     allowed_domains: tuple[str, ...] | None = None
     sees_world: bool = False
     allow_private: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.policy  # noqa: B018 - reads the entries
 
     @classmethod
-    def of_task(cls, task: TaskSpec, allow_private: tuple[str, ...] = ()) -> Guard:
+    def of_task(
+        cls, task: TaskSpec, allow_private: tuple[str, ...] = (), forbidden: tuple[str, ...] = ()
+    ) -> Guard:
         """Raises ToolError where `constraints.allowed_domains` is no list of hosts that can be read.
 
-        Raises ConfigurationError for an entry of `allow_private` that cannot.
+        Raises ConfigurationError for an entry of `allow_private` or `forbidden` that cannot.
         """
-        try:
-            cls(allow_private=allow_private)
-        except ValueError as error:
-            raise ConfigurationError(f"The private hosts of the settings: {error}") from error
+        for what, alone in (
+            ("private hosts", partial(cls, allow_private=allow_private)),
+            ("forbidden domains", partial(cls, forbidden=forbidden)),
+        ):
+            try:
+                alone()
+            except ValueError as error:
+                raise ConfigurationError(f"The {what} of the settings: {error}") from error
         named = task.constraints.get("allowed_domains") is not None
         try:
             allowed = allowed_domains(task) if named else ("*",)
-            return cls(None if "*" in allowed else allowed, allow_private=allow_private)
+            hosts = None if "*" in allowed else allowed
+            return cls(hosts, allow_private=allow_private, forbidden=forbidden)
         except ValueError as error:
             raise ToolError("system_error", f"The task's constraints.allowed_domains: {error}") from error
 
@@ -82,9 +92,15 @@ class Guard:
         below = tuple(f"*.{host}" for host in hosts if literal_address(normal_host(host)) is None)
         return EgressPolicy(
             ("*",) if self.allowed_domains is None else named + below,
+            hosts_under(map(forbidden_domain, self.forbidden)),
             allow_private=named + self.allow_private,
             ports=browser_ports(),
         )
+
+    @cached_property
+    def _closed(self) -> EgressPolicy:
+        """Denies what is forbidden and nothing else."""
+        return EgressPolicy(("*",), self.policy.denied, ports=range(1 << 16))
 
     @cached_property
     def _private(self) -> EgressPolicy:
@@ -115,7 +131,7 @@ class Guard:
         """Whether an agent may see a frame at `url`: what may be opened, and what pages make themselves."""
         if url in self._fit:
             return True
-        fit = urlsplit(url).scheme in _PAGE_SCHEMES or url == "" or not self.refusal(url)
+        fit = url.partition(":")[0] in _PAGE_SCHEMES or url == "" or not self.refusal(url)
         if fit and len(self._fit) < _REMEMBERED and len(url) < _LONGEST_REMEMBERED:
             self._fit.add(url)
         return fit
@@ -126,6 +142,8 @@ class Guard:
         return set()
 
     def _host_refusal(self, host: str, port: int) -> str:
+        if self._closed.check_name(host, port):
+            return "its host is forbidden here"
         if _is_private(host) and self._private.check_name(host, port):
             return "it is on a private or local network"
         if not self.policy.check_name(host, port):

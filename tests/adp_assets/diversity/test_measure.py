@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from adp_assets.diversity.likeness import distance, near_copies
-from adp_assets.diversity.measure import Lineages, language, measure
+from adp_assets.diversity.measure import Lineages, measure
 from adp_assets.mutation.novelty.shingles import NEAR_COPY, jaccard, shingles
 from runtimes.contracts import Lineage, TaskSpec
 from tests.adp_assets.selection.pools import made
@@ -45,18 +45,13 @@ def test_spreads_count_kinds_and_say_how_evenly() -> None:
     assert measure(tasks[:1], []).types.evenness == 0.0
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Write a function.", "latin"),
-        ("写一个函数 sort_list", "zh"),
-        ("A function named 求和 that adds numbers up", "latin"),
-        ("Напиши функцию", "cyrillic"),
-        ("1 + 1 = ?", "none"),
-    ],
-)
-def test_languages_are_told_by_their_script(text: str, expected: str) -> None:
-    assert language(text) == expected
+def test_languages_are_counted_and_what_is_of_any_by_itself() -> None:
+    described = (
+        *("Write a function that adds two numbers.", "A function named 求和 that adds numbers up"),
+        *("写一个函数 sort_list", "Напиши функцию", "1 + 1 = ?"),
+    )
+    tasks = [task(str(number), description=text) for number, text in enumerate(described)]
+    assert measure(tasks, []).languages.counts == {"en": 2, "zh": 1, "ru": 1, "unsure": 1}
 
 
 def test_near_duplicates_are_tasks_like_one_before_them() -> None:

@@ -316,6 +316,34 @@ async def test_a_new_task_reaches_its_parents_hosts_only_and_takes_no_more_than_
     assert made.constraints["start_url"] == "http://shop.test/orders"
 
 
+async def test_pages_of_a_task_whose_parents_open_none_are_the_shops(services: Services) -> None:
+    parent = task("a", expected_tools=["python_executor"])
+    made = (await orchestrate(proposal(parent, PARAMETER), drafted(), services)).task
+    assert made is not None
+    assert made.constraints == {"allowed_domains": [], "style": "short"}
+    made = (await orchestrate(proposal(parent, PARAMETER), drafted(expected_tools=[]), services)).task
+    assert made is not None
+    assert "allowed_domains" not in made.constraints  # code has no pages by itself
+    sealed = drafted(expected_tools=["python_executor"])
+    made = (await orchestrate(proposal(parent, PARAMETER), sealed, services)).task
+    assert made is not None
+    assert made.constraints == {"style": "short"}
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://sh\u2100op.test/"])
+async def test_a_start_address_that_cannot_be_read_is_refused_and_the_others_go_on(
+    services: Services, url: str
+) -> None:
+    parents = [task(name, constraints=SHOP) for name in ("a", "b")]
+    replies = iter([with_reply(constraints={"start_url": url}), with_reply()])
+    told = Oracle(TaskDraft=lambda facts: next(replies))
+    asked = [proposal(parent, PARAMETER) for parent in parents]
+    bad, good = await propose(asked, told, services, TOOLS, at_once=1)
+    assert bad.task is None
+    assert "the start_url" in bad.reason
+    assert good.task is not None
+
+
 async def test_a_merged_task_reaches_what_either_parent_reaches_and_has_both_their_limits(
     services: Services,
 ) -> None:
@@ -335,9 +363,44 @@ async def test_a_merged_task_reaches_what_either_parent_reaches_and_has_both_the
     assert made.metadata["parts"] == 2
 
 
+async def test_hosts_that_a_parent_leaves_open_do_not_open_those_of_the_other(services: Services) -> None:
+    first = task("a", constraints={"allowed_domains": None}, expected_tools=["browser"])
+    second = task("b", constraints={"allowed_domains": ["docs.test"]}, expected_tools=["browser"])
+    made = (await orchestrate(proposal(first, WIDTH, second), drafted(), services)).task
+    assert made is not None
+    assert made.constraints["allowed_domains"] == ["docs.test"]
+
+
 async def test_a_task_gets_the_steps_that_its_solved_relative_needed(services: Services) -> None:
     parent = msgspec.structs.replace(task("a"), max_steps=10)
     long = essence(parent, evidence=[str(step) for step in range(9)])
     made = (await orchestrate(Proposal(long, parent, PARAMETER, 0), drafted(max_steps=2), services)).task
     assert made is not None
     assert made.max_steps == 18
+
+
+async def test_a_task_gets_room_for_what_its_relatives_whole_episode_took(services: Services) -> None:
+    parent = msgspec.structs.replace(task("a"), max_steps=20, timeout=300)
+    took = essence(parent, evidence=["7"], steps=12, seconds=40.3)
+    cut = drafted(max_steps=1, timeout=1)
+    made = (await orchestrate(Proposal(took, parent, PARAMETER, 0), cut, services)).task
+    assert made is not None
+    assert (made.max_steps, made.timeout) == (24, 81)
+    most = essence(parent, steps=700, seconds=90_000.0)
+    made = (await orchestrate(Proposal(most, parent, PARAMETER, 0), cut, services)).task
+    assert made is not None
+    assert (made.max_steps, made.timeout) == (60, 900)
+
+
+async def test_the_same_lesson_is_the_same_question_however_long_its_episode_took(services: Services) -> None:
+    asked: list[Any] = []
+
+    def noted(facts: dict[str, Any]) -> str:
+        asked.append(facts)
+        return json.dumps(GOOD["MutatedIdea"])
+
+    for seconds in (1.5, 2.5):
+        lesson = essence(TASKS["a"], steps=3, seconds=seconds)
+        told = Oracle(MutatedIdea=noted)
+        await propose([Proposal(lesson, TASKS["a"], PARAMETER, 0)], told, services, TOOLS, at_once=1)
+    assert asked[0] == asked[1]

@@ -57,6 +57,7 @@ def test_a_round_is_explained_as_a_whole(pool: TaskPool, rounds: Rounds) -> None
     assert (explained["seed"], explained["bounds"], explained["aim"]) == ("r1", [0.2, 0.8], 0.5)
     assert (explained["looked_at"], explained["left_waiting"], explained["roots"]) == (240, 180, 12)
     assert (explained["root_quota"], explained["largest_root"]["tasks"]) == (6, 6)
+    assert explained["held_back"] == 0
     assert explained["expected_pass"] == pytest.approx(0.5)
     assert len(rounds.reasons("r1")) == 62
     assert all(rounds.reasons("r1").values())

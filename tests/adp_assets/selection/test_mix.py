@@ -47,13 +47,25 @@ def test_one_family_has_no_more_than_its_share_where_others_wait() -> None:
     assert families(round.chosen)["huge"] <= MIX.root_quota(100) == 20
 
 
-def test_room_that_quotas_leave_is_filled_and_said_so() -> None:
-    round = filled(candidates(500, "huge") + candidates(10, "small"), 100)
-    assert families(round.chosen) == {"huge": 90, "small": 10}
-    rules = Counter(each.rule for each in round.chosen)
-    assert rules["room"] == 70
-    (reason,) = {each.reason.split(";")[0] for each in round.chosen if each.rule == "room"}
-    assert reason == "room: above the 20 of root root-huge, as there was room left"
+def test_a_quota_leaves_places_empty_rather_than_give_way_and_what_it_holds_back_is_counted() -> None:
+    round = filled(candidates(500, "huge") + spread("abcdef", 2), 100)
+    assert families(round.chosen) == {"huge": 20, **dict.fromkeys("abcdef", 2)}
+    assert (round.root_quota, round.held_back) == (20, 480)
+    full = filled(candidates(500, "huge") + spread("abcdefgh", 20), 100)
+    assert (len(full.chosen), full.held_back) == (100, 0)
+
+
+@pytest.mark.parametrize(("small", "chosen"), [(5, {"huge": 50, "small": 5}), (0, {"huge": 100})])
+def test_where_few_families_wait_each_may_have_an_equal_share(small: int, chosen: dict[str, int]) -> None:
+    round = filled(candidates(1000, "huge") + candidates(small, "small"), 100)
+    assert families(round.chosen) == chosen
+
+
+def test_a_small_round_is_filled_beyond_a_quota_and_said_so() -> None:
+    round = filled(candidates(50, "huge") + candidates(1, "small"), LEAST)
+    assert families(round.chosen) == {"huge": LEAST - 1, "small": 1}
+    assert [each.rule for each in round.chosen].count("least") == 4
+    assert "or a root's quota" in round.chosen[-1].reason
 
 
 def test_a_small_round_may_have_a_few_of_every_root() -> None:

@@ -228,3 +228,10 @@ def test_allowed_domains_that_cannot_be_read_fail_the_task_with_the_way_out(entr
 def test_private_hosts_of_the_deployment_that_cannot_be_read_are_its_own_fault() -> None:
     with pytest.raises(ConfigurationError, match=r"private hosts of the settings: .*10\.0\.0\.0/8"):
         Guard.of_task(web_task(allowed_domains=["example.org"]), ("10.0.0.0/8",))
+
+
+def test_forbidden_domains_that_cannot_be_read_are_the_deployments_fault_too() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"forbidden domains of the settings: .*https://bad\.example"
+    ):
+        Guard.of_task(web_task(allowed_domains=["example.org"]), forbidden=("https://bad.example",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import Error
 
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
@@ -188,3 +189,42 @@ async def test_allowed_domains_that_are_no_list_fail_the_task_with_the_way_out(p
     with pytest.raises(ToolError, match="must be a list of host names"):
         async with pool.page(web_task(allowed_domains="example.com")):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("https://evil.test/", True),
+        ("http://a.b.evil.test:8080/", True),
+        ("http://evil\u3002test/", True),
+        ("http://xn--mnchen-3ya.de/", True),
+        ("http://münchen.de/", True),
+        ("http://8.8.4.4/", True),
+        ("https://devil.test/", False),
+        ("https://evil.test.org/", False),
+        ("http://shop.test/", False),
+    ],
+)
+@pytest.mark.parametrize("allowed", [None, ("test", "evil.test", "org", "de", "8.8.4.4")])
+async def test_what_the_deployment_forbids_is_closed_also_to_tasks_that_name_it(
+    url: str, refused: bool, allowed: tuple[str, ...] | None
+) -> None:
+    forbidden = ("evil.test", "xn--mnchen-3ya.de", "8.8.4.4")
+    reason = Guard(allowed, allow_private=("evil.test",), forbidden=forbidden).refusal(url)
+    assert reason == ("its host is forbidden here" if refused else "")
+
+
+async def test_no_page_of_an_episode_or_a_grader_opens_a_forbidden_domain(awkward_site: str) -> None:
+    host = "127.0.0.1"
+    async with BrowserPool(forbidden=(host,)) as pool:
+        async with pool.page(web_task(start_url=SHOP, allowed_domains=[host])) as page:
+            with pytest.raises(ToolError, match="forbidden here"):
+                await page.goto(awkward_site)
+        async with pool.grading_page(allowed_domains=(host,)) as page:
+            with pytest.raises(Error, match="ERR_BLOCKED_BY_CLIENT"):
+                await page.goto(awkward_site)
+
+
+async def test_a_frame_whose_address_python_cannot_read_is_no_fault() -> None:
+    assert Guard().may_show("data://[x")
+    assert not Guard().may_show("http://[x")

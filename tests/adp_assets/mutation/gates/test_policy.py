@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adp_assets.mutation.gates.policy import PolicyGate
+from adp_assets.mutation.reach import OFFLINE
 from runtimes.contracts import TaskSpec, Verifier
 from runtimes.secrets import Redactor
 from tests.adp_assets.mutation.candidates import said
@@ -14,7 +15,7 @@ from tests.adp_assets.tasks import task
 
 SECRET = "correct-horse-battery-7"
 SHOP = {"start_url": "http://shop.test/"}
-GATE = PolicyGate(["evil.test", "*.bad.example"], Redactor([("MY_KEY", SECRET)]))
+GATE = PolicyGate(["evil.test", "*.bad.example", "münchen.de"], Redactor([("MY_KEY", SECRET)]))
 
 
 def web(description: str = "Buy tea.", constraints: dict[str, Any] = SHOP, **fields: Any) -> TaskSpec:
@@ -31,6 +32,13 @@ def web(description: str = "Buy tea.", constraints: dict[str, Any] = SHOP, **fie
         "Open http://evil%2Etest/",
         "Open ｅｖｉｌ．ｔｅｓｔ and evil\u200b.test.",
         "Look at sub.bad.example",
+        "Open https://evil\u3002test/ now.",
+        "打开evil\uff61test,读一读。",
+        "Open http://evil%EF%BD%A1test/",
+        "Open http://evil.te\tst/ or http://evil.\r\ntest/.",
+        "Go to xn--mnchen-3ya.de.",
+        "Go to MÜNCHEN.de.",
+        "打开sub.münchen\u3002de。",
     ],
 )
 async def test_a_forbidden_site_is_found_however_it_is_written(description: str) -> None:
@@ -39,7 +47,14 @@ async def test_a_forbidden_site_is_found_however_it_is_written(description: str)
 
 
 @pytest.mark.parametrize(
-    "description", ["Is devil.test a name?", "evil.testing", "evil.test.org is another."]
+    "description",
+    [
+        "Is devil.test a name?",
+        "evil.testing",
+        "evil.test.org is another.",
+        "What is evil.\ntest it, and see http://good.example/\ntest too.",
+        "Is evil。 test 是什么?",
+    ],
 )
 async def test_a_name_that_only_looks_like_a_forbidden_one_passes(description: str) -> None:
     assert (await said(GATE, task(description=description))).passed
@@ -105,6 +120,51 @@ async def test_code_that_reaches_nothing_may_speak_of_any_address_but_gets_no_ho
     assert (await said(GATE, sealed)).passed
     opened = task(description="Fetch it.", constraints={"allowed_domains": ["pypi.test"]})
     assert "its parents reach nothing" in (await said(GATE, opened)).reason
+
+
+@pytest.mark.parametrize(
+    ("tools", "constraints", "named"),
+    [
+        (["python_executor", "browser"], {}, "may open any host"),
+        (["python_executor", "web_search"], {}, "web_search"),
+        (["python_executor", "web_search"], {"allowed_domains": []}, "web_search"),
+        (["crm_lookup"], {}, "crm_lookup"),
+    ],
+)
+async def test_a_tool_that_opens_addresses_is_no_way_out_for_children_of_tasks_that_open_none(
+    tools: list[str], constraints: dict[str, Any], named: str
+) -> None:
+    parent = task("seed", expected_tools=["python_executor"])
+    finding = await said(GATE, task(expected_tools=tools, constraints=constraints), parent=parent)
+    assert named in finding.reason
+    assert "its parents reach nothing" in finding.reason
+
+
+async def test_pages_that_are_bound_to_the_shop_are_within_the_reach_of_any_parent() -> None:
+    parent = task("seed", expected_tools=["python_executor"])
+    shop: dict[str, Any] = {
+        "expected_tools": ["python_executor", "browser"],
+        "constraints": {"allowed_domains": []},
+    }
+    assert (await said(GATE, task(description="Look at http://shop.test/.", **shop), parent=parent)).passed
+    astray = task(description="Open https://attacker.example/x first.", **shop)
+    assert "https://attacker.example/x" in (await said(GATE, astray, parent=parent)).reason
+
+
+async def test_a_tool_that_heeds_no_hosts_is_for_children_of_those_that_have_it_or_may_open_any() -> None:
+    bounded = web(constraints={**SHOP, "allowed_domains": ["docs.test"]}, expected_tools=["browser"])
+    searching = web(constraints=bounded.constraints, expected_tools=["browser", "web_search"])
+    assert "web_search" in (await said(GATE, searching, parent=bounded)).reason
+    assert (await said(GATE, searching, parent=searching)).passed
+    assert (
+        await said(GATE, web(expected_tools=["web_search"]), parent=web(expected_tools=["browser"]))
+    ).passed
+
+
+async def test_a_deployments_own_tools_that_open_nothing_are_no_reach() -> None:
+    gate = PolicyGate([], Redactor(()), offline=OFFLINE | {"sudoku_solver"})
+    made = task(expected_tools=["python_executor", "sudoku_solver"])
+    assert (await said(gate, made, parent=task("seed", expected_tools=["python_executor"]))).passed
 
 
 async def test_a_verifier_may_read_the_graders_pages_of_its_parents_site() -> None:
