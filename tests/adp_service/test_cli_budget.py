@@ -96,10 +96,11 @@ def test_a_finished_round_materialized_anew_pays_for_nothing_synthesis_included(
 def test_a_round_whose_candidates_could_not_be_judged_is_said_to_be_stopped_and_taken_up_again(
     tmp_path: Path,
 ) -> None:
-    lines = (ROOT / "examples" / "tasks.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    first = (ROOT / "examples" / "tasks.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[0]
     with llm_server("teacher") as server:
-        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=0)
-        (tmp_path / "tasks.jsonl").write_text("".join(lines[:2]), encoding="utf-8")
+        one = {"VLLM_URL": server.url, "MUTATIONS_PER_ESSENCE": 1}
+        project(tmp_path, **one, TRIAL_SAMPLES=0)
+        (tmp_path / "tasks.jsonl").write_text(first, encoding="utf-8")
         assert adp(tmp_path, "run", "tasks.jsonl").code == 0
         database = Database(f"sqlite:///{tmp_path}/output/adp.sqlite")
         with database.begin() as connection:  # as an outage would have left it
@@ -109,7 +110,7 @@ def test_a_round_whose_candidates_could_not_be_judged_is_said_to_be_stopped_and_
             connection.execute(undecided.values(accepted=None, reason="No server."))
             connection.execute(sa.delete(pool_tasks).where(pool_tasks.c.task_id == row.task_id))
 
-        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=1, ROUND_TOKEN_LIMIT=1)
+        project(tmp_path, **one, TRIAL_SAMPLES=1, ROUND_TOKEN_LIMIT=1)
         stopped = adp(tmp_path, "run", "tasks.jsonl")
         assert stopped.code == 3, stopped.said
         assert "Going on with round round-0001" in stopped.said
@@ -117,7 +118,7 @@ def test_a_round_whose_candidates_could_not_be_judged_is_said_to_be_stopped_and_
         assert "ROUND_TOKEN_LIMIT" in stopped.said
         assert "1 undecided" in stopped.output
 
-        project(tmp_path, VLLM_URL=server.url, TRIAL_SAMPLES=1)
+        project(tmp_path, **one, TRIAL_SAMPLES=1)
         gone_on = adp(tmp_path, "run", "tasks.jsonl")
         assert gone_on.code == 0, gone_on.said
         assert "Going on with round round-0001" in gone_on.said
