@@ -15,7 +15,7 @@ from adp_assets.mutation.gates.base import Gate, Judgement
 from adp_assets.mutation.table import CandidateTable
 from runtimes.errors import BudgetSpent, ConfigurationError, InfrastructureError, ModelRefused
 from runtimes.secrets import Redactor
-from runtimes.text import well_formed
+from runtimes.text import readable
 
 if TYPE_CHECKING:
     from adp_assets.mutation.gates.novel import NoveltyGate
@@ -83,13 +83,13 @@ class Judging:
         except (ModelRefused, ConfigurationError):
             raise
         except (InfrastructureError, BudgetSpent) as error:
-            judgement.undecided = self.redactor.text(str(error))
+            judgement.undecided = self.redactor.text(readable(str(error)))
         except Exception as error:
             log.exception(
                 "%s: the gate %s met a fault of the platform", judgement.candidate.task_id, judgement.gate
             )
-            fault = well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
-            judgement.undecided = self.redactor.text(fault)
+            fault = f"a fault of the platform: {type(error).__name__}: {error}"
+            judgement.undecided = self.redactor.text(readable(fault))
 
     async def _keep(self, judged: list[Judgement]) -> None:
         for judgement in judged:

@@ -22,7 +22,7 @@ from adp_resources.tables import pool_tasks, trials
 from runtimes.contracts import TaskSpec, Verifier
 from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused, ModelUnavailable
 from runtimes.secrets import Redactor
-from tests.adp_assets.mutation.candidates import ADD, candidate
+from tests.adp_assets.mutation.candidates import ADD, SUMS, candidate
 from tests.adp_assets.mutation.judged_round import ROUND, SECRET, Watched, judge, sound
 from tests.adp_assets.tasks import add, task
 from tests.e2e.waiting import until
@@ -189,6 +189,14 @@ async def test_a_gate_that_fails_leaves_its_candidate_undecided_and_the_others_a
     assert [row.task_id for row in CandidateTable(pool.database).find()] == ["sound-2"]
     assert "sound-0: the gate faulty" in caplog.text
     assert "Traceback" in caplog.text
+
+
+async def test_what_a_gate_repeats_of_an_answer_can_be_written_down(pool: TaskPool) -> None:
+    raises = "def add(a, b):\n    raise ValueError('a' + chr(0) + chr(0xD800))"
+    made = candidate(task("nul", description="Add two numbers up.", verifier=SUMS), raises)
+    (judgement,) = await judge(pool.database, [made], Watched())
+    assert judgement.gate == "sanity"
+    assert "ValueError: a\N{REPLACEMENT CHARACTER}" in judgement.reason
 
 
 @pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), ConfigurationError("No such folder.")])
