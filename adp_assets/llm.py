@@ -16,7 +16,7 @@ from runtimes.errors import (
     ToolError,
 )
 from runtimes.llm.structured import NotAnswered
-from runtimes.text import well_formed
+from runtimes.text import readable
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class _Asked(Generic[Q, A]):
             log.exception("question %d of %d met a fault of the platform", number + 1, len(self.questions))
             self.unforeseen.append(error)
             self.answers[number] = NotAnswered(
-                well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
+                readable(f"a fault of the platform: {type(error).__name__}: {error}")
             )
         self._outages_in_a_row = 0
 

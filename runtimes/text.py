@@ -15,6 +15,11 @@ def well_formed(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def readable(text: str) -> str:
+    """The text with lone surrogates and NUL, which not every database can hold, replaced."""
+    return well_formed(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def well_formed_json(value: Any) -> Any:
     """The same through all of a JSON value, keys included."""
     if isinstance(value, str):

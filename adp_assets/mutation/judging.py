@@ -15,7 +15,7 @@ from adp_assets.mutation.gates.base import Gate, Judgement, refused
 from adp_assets.mutation.table import CandidateTable
 from runtimes.errors import BudgetSpent, ConfigurationError, InfrastructureError, ModelRefused
 from runtimes.secrets import Redactor
-from runtimes.text import well_formed
+from runtimes.text import readable
 
 if TYPE_CHECKING:
     from adp_assets.mutation.gates.novel import NoveltyGate
@@ -89,13 +89,13 @@ class Judging:
         except (ModelRefused, ConfigurationError):
             raise
         except (InfrastructureError, BudgetSpent) as error:
-            judgement.undecided = str(error)
+            judgement.undecided = readable(str(error))
             judgement.tries += isinstance(error, InfrastructureError) and error.error_type != "network_error"
         except Exception as error:
             log.exception(
                 "%s: the gate %s met a fault of the platform", judgement.candidate.task_id, judgement.gate
             )
-            judgement.undecided = well_formed(f"a fault of the platform: {type(error).__name__}: {error}")
+            judgement.undecided = readable(f"a fault of the platform: {type(error).__name__}: {error}")
             judgement.tries += 1
         if judgement.undecided and judgement.tries >= MOST_TRIES:
             reason = f"it could not be judged in {judgement.tries} tries: {judgement.undecided}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from runtimes.text import well_formed
+from runtimes.text import readable
 
 
 class Refused(Exception):
     """No task comes of a proposal; the message says why, for the table of candidates."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(well_formed(reason))
+        super().__init__(readable(reason))

@@ -115,7 +115,7 @@ async def _of_answer(claimed: Verifier, source: str, services: Services) -> Work
     with ours_to_mend():
         result = await services.sandboxes.run(code=source, limits=LIMITS)
     _check(result)
-    answer = result.stdout.strip()
+    answer = _held(result.stdout.strip())
     if not answer:
         raise Refused("the solution printed no answer")
     value = _value_of(claimed, answer)

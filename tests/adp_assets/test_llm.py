@@ -87,6 +87,21 @@ async def test_a_fault_that_nobody_foresaw_costs_its_own_question_only_and_is_lo
     assert isinstance((await ask_all(range(1), alone.answer, at_once=2))[0], NotAnswered)
 
 
+async def test_whoever_stops_the_asking_is_heard() -> None:
+    begun = asyncio.Event()
+
+    async def never(question: int) -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return question
+
+    asking = asyncio.create_task(ask_all(range(3), never, at_once=2))
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 async def test_a_fault_that_nobody_foresaw_in_every_question_is_raised() -> None:
     model = Model({number: [OSError("no space left")] for number in range(3)})
     with pytest.raises(OSError, match="no space left"):

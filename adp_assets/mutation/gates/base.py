@@ -14,6 +14,7 @@ from adp_assets.intake.pool import Known
 from adp_assets.mutation.candidate import Candidate
 from runtimes.contracts import TaskSpec
 from runtimes.secrets import Redactor
+from runtimes.text import readable
 
 GATES_VERSION = "2"
 """Of the rules by which candidates are judged. What other rules refused is judged again when its round is
@@ -136,7 +137,12 @@ class Judgement:
         self.shingles = measured.shingles or self.shingles
         self.verdicts.append(
             Verdict(
-                self.gate, finding.passed, finding.reason, seconds, measured.novelty, measured.expected_pass
+                self.gate,
+                finding.passed,
+                readable(finding.reason),
+                seconds,
+                measured.novelty,
+                measured.expected_pass,
             )
         )
 

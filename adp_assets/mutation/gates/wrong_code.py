@@ -29,7 +29,7 @@ def _planted():
         if isinstance(value, int):
             return value + 1
         if isinstance(value, float):
-            return value + 0.1 + abs(value) / 20
+            return value + 0.1 + abs(value) / 20 if abs(value) < 1e300 else 0.0
         if isinstance(value, str):
             return value + "x"
         if isinstance(value, (list, tuple)):
@@ -45,7 +45,7 @@ def _planted():
             given, named = copy.deepcopy((args, options))
             value = function(*given, **named)
             instead = {instead}
-            return off(value) if instead == value else instead
+            return off(value) if instead is value or instead == value else instead
 
         return answer
 

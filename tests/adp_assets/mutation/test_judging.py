@@ -31,7 +31,7 @@ from runtimes.errors import (
     ModelUnavailable,
 )
 from runtimes.secrets import Redactor
-from tests.adp_assets.mutation.candidates import ADD, candidate
+from tests.adp_assets.mutation.candidates import ADD, SUMS, candidate
 from tests.adp_assets.mutation.judged_round import ROUND, SECRET, Watched, judge, sound
 from tests.adp_assets.tasks import add, task
 from tests.e2e.waiting import until
@@ -306,6 +306,14 @@ async def test_a_candidate_that_a_gate_always_fails_at_is_refused_in_the_end_and
         assert str(fault) in row.reason
         found.append(row.accepted)
     assert found == ends
+
+
+async def test_what_a_gate_repeats_of_an_answer_can_be_written_down(pool: TaskPool) -> None:
+    raises = "def add(a, b):\n    raise ValueError('a' + chr(0) + chr(0xD800))"
+    made = candidate(task("nul", description="Add two numbers up.", verifier=SUMS), raises)
+    (judgement,) = await judge(pool.database, [made], Watched())
+    assert judgement.gate == "sanity"
+    assert "ValueError: a\N{REPLACEMENT CHARACTER}" in judgement.reason
 
 
 @pytest.mark.parametrize("fault", [ModelRefused("HTTP 401"), ConfigurationError("No such folder.")])

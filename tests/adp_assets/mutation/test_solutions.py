@@ -137,6 +137,13 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str | list[str], str]] = {
     "gives no Unicode": ("python_tests", CASES, "def f(n):\n    return '\\ud800'", "is no Unicode"),
     "prints JSON of no Unicode": ("json", {}, "print('[\"\\\\ud800\"]')", "is no Unicode"),
     "prints NUL": ("exact", {}, "print('a' + chr(0) + 'b')", "or NUL"),
+    "prints NUL beside a number": ("numeric", {}, "print('5' + chr(0))", "or NUL"),
+    "fails with NUL": (
+        "exact",
+        {},
+        "raise ValueError('a' + chr(0) + 'b')",
+        "ValueError: a\N{REPLACEMENT CHARACTER}b",
+    ),
     "prints an endless number": ("numeric", {}, "print('9' * 400)", "a number that is not finite"),
     "is missing": ("exact", {}, " ", "there is no solution to run"),
     "comes twice": ("exact", {}, ["print(1)", "print(1)"], "takes one solution"),

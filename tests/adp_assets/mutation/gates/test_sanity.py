@@ -149,6 +149,10 @@ HONEST = {
     "itself": ("def f(n):\n    return n * f(n - 1) if n else 1", ["f(5)", "f(0)"]),
     "a name for a lambda": ("f = lambda n: n + 1", ["f(1)"]),
     "a huge number": ("def f(n):\n    return 10 ** n", ["f(30)"]),
+    "no number": (
+        "def f(n):\n    return float('inf') if n else float('nan')",
+        ["f(1) == float('inf')", "f(0) != f(0)"],
+    ),
     "a class": (
         "class Stack:\n    def __init__(self):\n        self.held = []\n"
         "    def push(self, value):\n        self.held.append(value)\n        return len(self.held)",
