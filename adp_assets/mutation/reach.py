@@ -68,11 +68,8 @@ def tools_by_type(parents: Iterable[TaskSpec], services: Services) -> dict[str, 
     named: dict[str, set[str]] = {}
     for parent in parents:
         named.setdefault(parent.task_type, set()).update(parent.expected_tools)
-    return {
-        task_type: [
-            name
-            for name in names
-            if name in offline | given or not create_runtime(task_type, services).capabilities <= offline
-        ]
-        for task_type, given in named.items()
-    }
+    usable = {}
+    for task_type, given in named.items():
+        online = not create_runtime(task_type, services).capabilities <= offline
+        usable[task_type] = [name for name in names if online or name in offline | given]
+    return usable
