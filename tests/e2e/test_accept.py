@@ -219,7 +219,7 @@ def test_an_interrupted_order_takes_the_target_of_the_next(
     before = len(accepted(project, "round-0001"))
     assert 1 < before < 15
     told = json.loads(project.adp("run", file, "--accept", next_target, "--estimate", "--json"))
-    likely = sum(each["load"]["likely"] for each in told["loads"] if each["load"]["what"] == "code")
+    likely = sum(each["load"]["likely"] for each in told["loads"] if each["load"]["unit"] == "episodes")
     missing = max(next_target - before, 0)
     assert missing <= likely <= max(20 - before, missing)
 
