@@ -21,8 +21,8 @@ run: setup ## Run two rounds over the example tasks
 ui: setup ## Open the Dagster UI
 	@$(BIN)/adp ui
 
-test: lint ## Check style and types, then run the tests, two at a time
-	@$(BIN)/python -m pytest --numprocesses 2
+test: lint ## Check style and types, then run the tests, three files at a time
+	@$(BIN)/python -m pytest --numprocesses 3
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check
