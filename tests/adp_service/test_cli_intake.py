@@ -6,14 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from adp_assets.intake.task_files import IntakeReport
 from adp_resources.database import Database
 from adp_resources.journal import Journal
+from adp_service.cli.intake import print_intake_notes
 from tests.adp_service.command import in_this_process, line, project
 
 EXACT = {"kind": "exact", "spec": {"expected": "x"}}
 
 
-def test_slips_known_ids_and_what_waits_are_told_and_again_runs_the_files_version(
+def test_what_is_known_under_an_id_is_told_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+    known = [(number, f"t{number}") for number in range(1, 8)]
+    report = IntakeReport(Path("tasks.jsonl"), duplicates=known, differing=known, without_verifier=2_000)
+    print_intake_notes(report)
+    differing, unverified = capsys.readouterr().err.splitlines()
+    assert "line 5 (t5) and 2 more differ from what the pool has" in differing
+    assert "--again runs the file's version" in differing
+    assert "2,000 tasks without a verifier" in unverified
+
+
+def test_slips_and_what_waits_are_told_and_again_runs_the_files_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = project(tmp_path / "p", FEEDBACK_ENABLED="false")
@@ -25,16 +37,12 @@ def test_slips_known_ids_and_what_waits_are_told_and_again_runs_the_files_versio
     assert "tasks.jsonl: 1 task without a verifier" in first.said
     assert "1 task of tasks.jsonl waits: run again" in first.said
 
-    path.write_text(line("a", verifier=EXACT) + line("b", verifier=EXACT))
-    second = adp("tasks.jsonl", "--model", "builtin")
-    assert "line 1 (a) differs from what the pool has under that id" in second.said
-    assert "waits" not in second.said
-
     (folder / "mended.jsonl").write_text(line("a", verifier=EXACT))
-    third = adp("mended.jsonl", "--model", "builtin", "--again")
-    assert "mended.jsonl: the pool takes the file's version of a" in third.said
+    second = adp("mended.jsonl", "--model", "builtin", "--again")
+    assert "mended.jsonl: the pool takes the file's version of a" in second.said
+    assert "waits" not in second.said
     database = Database(f"sqlite:///{folder}/output/adp.sqlite")
     journal = Journal(database, folder)
-    tried = [(t.task_id, t.verified) for n in (1, 2, 3) for t in journal.read_round(f"round-000{n}")]
+    tried = [(t.task_id, t.verified) for n in (1, 2) for t in journal.read_round(f"round-000{n}")]
     database.close()
-    assert tried == [("a", False), ("b", True), ("a", True)]
+    assert tried == [("a", False), ("a", True)]
