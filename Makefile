@@ -22,6 +22,7 @@ ui: setup ## Open the Dagster UI
 	@$(BIN)/adp ui
 
 test: lint ## Check style and types, then run the tests, two at a time
+	@bash scripts/setup.sh --tests
 	@$(BIN)/python -m pytest --numprocesses 2
 
 lint: setup ## Check style and types
