@@ -49,6 +49,6 @@ def export(
     )
     if toys := rows.filter(pl.col("teacher") == BUILTIN).height:
         note(
-            f"{toys} of {counted(rows.height, 'row')} are the built-in teacher's, which is no language model: "
+            f"{toys} of {counted(rows.height, 'row')} are the built-in teacher's, no language model's: "
             "leave them out by `teacher`, or name the rounds to take with --round."
         )
