@@ -22,6 +22,7 @@ ui: setup ## Open the Dagster UI
 	@$(BIN)/adp ui
 
 test: lint ## Check style and types, then run the tests, three files at a time
+	@bash scripts/setup.sh --tests
 	@$(BIN)/python -m pytest --numprocesses 3
 
 lint: setup ## Check style and types

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,6 +77,9 @@ Hosts = Annotated[Words, AfterValidator(_hosts)]
 Domains = Annotated[Words, AfterValidator(_domains)]
 PrivateHosts = Annotated[Words, AfterValidator(_private_hosts)]
 
+
+ALIKE = 0.85
+"""How near a name must come to a setting's to be taken for a slip, from 0 to 1, as difflib counts."""
 
 _LEAST_OF = {"pass_rate_max": "pass_rate_min", "max_success_rate": "min_success_rate"}
 """The upper bounds, and the lower bound of each."""
@@ -253,6 +257,14 @@ def project_root(start: Path | None = None) -> Path:
         if (folder / ".env").is_file() or (folder / "dagster.yaml").is_file():
             return folder
     return here
+
+
+def misspelt(root: Path) -> dict[str, str]:
+    """The names in `.env` that are no setting's, but nearly: each with the setting that may be meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    names = [name for name in dotenv_values(root / ".env", interpolate=False) if name.upper() not in known]
+    near = {name: get_close_matches(name.upper(), known, n=1, cutoff=ALIKE) for name in names}
+    return {name: found[0] for name, found in near.items() if found}
 
 
 def load_settings(**overrides: Any) -> Settings:

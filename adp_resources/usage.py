@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from adp_resources.database import Database, upsert
 from adp_resources.tables import journal, llm_calls, rounds
+from adp_resources.trials import FIRST_SAMPLE
 from runtimes.llm.ledger import Call, Spent
 
 NEWEST = 500
@@ -20,6 +21,11 @@ _SUMS = (
     sa.func.coalesce(sa.func.sum(llm_calls.c.cost_usd), 0.0),
     sa.func.count() - sa.func.count(llm_calls.c.cost_usd),
 )
+
+_STAGE = sa.case(
+    (sa.and_(llm_calls.c.stage == "episode", llm_calls.c.sample >= FIRST_SAMPLE), "trial"),
+    else_=llm_calls.c.stage,
+).label("stage")
 
 
 class Taken(NamedTuple):
@@ -65,8 +71,11 @@ class UsageTable:
             return _spent(*connection.execute(query).one())
 
     def by_stage(self, names: Iterable[str]) -> list[Taken]:
-        """What the calls of rounds took together, by stage, provider and model."""
-        who = (llm_calls.c.stage, llm_calls.c.provider, llm_calls.c.model)
+        """What the calls of rounds took together, by stage, provider and model.
+
+        `trial` are the episodes of tasks just made, which are neither tasks nor episodes of the rounds.
+        """
+        who = (_STAGE, llm_calls.c.provider, llm_calls.c.model)
         query = (
             sa.select(*who, sa.func.count(), *_SUMS)
             .where(llm_calls.c.round.in_(list(names)))

@@ -191,6 +191,17 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
     return found
 
 
+def held_tasks(platform: Platform) -> dict[str, str]:
+    """Tasks with episodes still to come in rounds planned before, and one such round of each."""
+    done = completed(platform)
+    put_back = platform.dead_letters.in_rounds("retry")
+    held: dict[str, str] = {}
+    for planned in platform.rounds.all():
+        if planned.name not in done or planned.name in put_back or why_stopped(platform, planned.name):
+            held |= dict.fromkeys(platform.rounds.reasons(planned.name), planned.name)
+    return held
+
+
 def newest_round(platform: Platform, sources: set[str]) -> Round | None:
     """The last round that a command planned; with `sources`, the last that has tasks of these files."""
     for planned in reversed(platform.rounds.all()):

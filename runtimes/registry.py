@@ -11,12 +11,13 @@ from runtimes.errors import InvalidTask
 from runtimes.services import Services
 
 GROUP = "adp.runtimes"
+BUILT_IN = ("code", "web", "reasoning")
 
 
 def task_types() -> tuple[str, ...]:
     """Every type that can be executed here, the built-in ones first."""
     found = plugins.names(GROUP)
-    first = [name for name in ("code", "web", "reasoning") if name in found]
+    first = [name for name in BUILT_IN if name in found]
     return (*first, *sorted(set(found) - set(first)))
 
 

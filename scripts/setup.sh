@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares this checkout to run: Python packages in .venv, the system programs, Dagster's home and .env.
 # Safe to run at any time and from several shells at once; when nothing changed it does nothing.
+# With --tests also what only tests need.
 
 set -euo pipefail
 
@@ -32,8 +33,7 @@ logged() {
 fingerprint() {
     {
         printf '%s\n' "$root"
-        cat requirements.lock sandbox/science.txt runtimes/grading/packages.txt pyproject.toml scripts/setup.sh \
-            "$npm_folder"/package-lock.json
+        cat requirements.lock sandbox/science.txt runtimes/grading/packages.txt pyproject.toml scripts/setup.sh
     } | sha256sum | cut -d ' ' -f 1
 }
 
@@ -206,6 +206,7 @@ ensure_layers() {
 # An MCP server that others wrote, in another language; without it the tests against it are skipped, and say so.
 ensure_mcp_servers() {
     local folder=.venv/mcp-servers
+    [[ -d $folder/node_modules ]] && cmp -s {"$npm_folder","$folder"}/package-lock.json && return
     if ! have npm; then
         say "npm is missing; only tests of MCP servers need it. To install it:" "  $(how_to_install npm)"
         return
@@ -258,7 +259,11 @@ main() {
         flock 9
     fi
     ensure_dagster_home
-    is_current && return
+    is_current || set_up
+    [[ ${1-} != --tests ]] || ensure_mcp_servers
+}
+
+set_up() {
     venv_is_ours || rm -rf .venv
     mkdir -p .venv
     rm -f "$stamp"
@@ -269,7 +274,6 @@ main() {
     ensure_venv
     install_packages
     ensure_layers
-    ensure_mcp_servers
     ensure_browser
     fingerprint >"$stamp"
     say "ready"

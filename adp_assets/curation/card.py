@@ -9,6 +9,7 @@ import polars as pl
 
 from adp_assets.diversity.measure import Measures
 from adp_assets.diversity.shown import CHART, in_words
+from runtimes.llm.base import BUILTIN
 
 PICTURE = "diversity.png"
 
@@ -26,14 +27,13 @@ def card(
     for split in sorted(splits, reverse=True):
         header += [f"  - split: {split}", f"    path: split={split}/*.parquet"]
     header.append("---")
-    teachers = sorted(set(rows["teacher"].to_list()))
     parts = [
         "\n".join(header),
         f"# {name}",
         "Trajectories of AI agents that solved their tasks, verified by graders apart from the agent. "
         "`messages` and `tools` are chat messages and tool schemas as JSON; call arguments are objects.",
     ]
-    if "builtin" in teachers:
+    if BUILTIN in rows["teacher"]:
         parts.append(
             "> **Built-in teacher.** Rows with `teacher: builtin` were made by the platform's scripted "
             "teacher: they prove that the pipeline works; they are not the work of a language model."
@@ -44,7 +44,7 @@ def card(
         "## What is in it",
         _table(("split", "rows"), {split: splits[split] for split in sorted(splits, reverse=True)}),
         _table(("task type", "rows"), _counts(rows, "task_type")),
-        _table(("teacher and model", "rows"), _teachers(rows)),
+        _table(("teacher and model", "rows"), teachers(rows)),
         _table(("verifier", "rows"), _counts(rows, "verifier")),
         "## Lineage",
         f"{rows['root_id'].n_unique()} root seeds, {rows['task_id'].n_unique()} tasks. Splits are by root "
@@ -69,7 +69,8 @@ def _counts(rows: pl.DataFrame, column: str) -> dict[str, int]:
     return dict(sorted(Counter(rows[column].to_list()).items()))
 
 
-def _teachers(rows: pl.DataFrame) -> dict[str, int]:
+def teachers(rows: pl.DataFrame) -> dict[str, int]:
+    """How many rows each teacher made with each model, by `teacher / model`."""
     pairs = Counter(f"{teacher} / {model}" for teacher, model in rows.select("teacher", "model").iter_rows())
     return dict(sorted(pairs.items()))
 

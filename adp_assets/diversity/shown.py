@@ -63,7 +63,8 @@ def in_words(measures: Measures) -> str:
     return (
         f"domains {domains}, tools {measures.tools.bits:.2f} bits, "
         f"distinct 3-grams {measures.distinct[2]:.2f}, near copies {measures.near_duplicates:.1%}, {seeds}"
-        f"{measures.lineage.roots} roots, {measures.lineage.depth} deep"
+        f"{measures.lineage.roots} {'root' if measures.lineage.roots == 1 else 'roots'}, "
+        f"{measures.lineage.depth} deep"
     )
 
 

@@ -12,6 +12,8 @@ from adp_assets.display import bar_chart, preview
 from adp_assets.diversity.shown import diversity_metadata
 from adp_assets.diversity.store import Diversity
 from adp_assets.intake.frames import task_frame
+from adp_assets.intake.known import KnownTasks
+from adp_assets.intake.notes import Notes
 from adp_assets.intake.pool import TaskPool
 from adp_assets.intake.task_files import IntakeReport, TaskFiles
 from adp_assets.rounds import ROUNDS, Plan, Rounds
@@ -19,6 +21,7 @@ from adp_assets.selection.aim import Mix
 from adp_resources.resources import DatabaseResource
 from adp_resources.settings import Settings
 from adp_resources.settings_resource import SettingsResource
+from adp_resources.toolbox import toolbox_of
 from runtimes.errors import ConfigurationError, PlatformError
 
 SHOWN_REASONS = 20
@@ -73,6 +76,8 @@ def seed_tasks(
     for report in reports:
         for number, reason in report.rejected:
             context.log.warning("%s:%d rejected: %s", report.path, number, reason)
+        for said, numbers in report.notes.items():
+            context.log.warning("%s:%d: %s (%d lines)", report.path, numbers[0], said, len(numbers))
     tasks = rounds.tasks(planned.name)
     diversity = Diversity(database.get())
     diversity.take(planned.name, tasks)
@@ -97,17 +102,21 @@ def seed_tasks(
     return frame
 
 
-def read_task_files(pool: TaskPool, settings: Settings, paths: list[Path]) -> list[IntakeReport]:
+def read_task_files(
+    pool: TaskPool, settings: Settings, paths: list[Path], again: KnownTasks | None = None
+) -> list[IntakeReport]:
     """Take task files into the pool; what is no task file is passed over with a warning.
 
-    Raises ConfigurationError when none of them is one.
+    With `again` the whole of each, so that the pool has the files' versions of tasks it knows. Raises
+    ConfigurationError when none of them is one.
     """
-    reader = TaskFiles(pool, settings.output / "rejected", settings.task_timeout)
+    notes = Notes(toolbox_of(settings, pool.database))
+    reader = TaskFiles(pool, settings.output / "rejected", settings.task_timeout, notes)
     reports: list[IntakeReport] = []
     errors: list[ConfigurationError] = []
     for path in paths:
         try:
-            reports.append(reader.read(settings.path(path)))
+            reports.append(reader.read(settings.path(path), again))
         except ConfigurationError as error:
             errors.append(error)
     if errors and not reports:

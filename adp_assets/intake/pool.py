@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -54,22 +55,12 @@ class TaskPool:
         for task in tasks:
             about = known.get(task.task_id, Known())
             row = {
-                "task_id": task.task_id,
-                "task_type": task.task_type,
-                "priority": task.priority,
+                **_columns(task),
                 "status": status,
-                "description_key": description_key(task),
-                "root_id": task.lineage.root_id,
-                "operator": task.lineage.operator,
-                "generation": task.lineage.generation,
-                "source": task.lineage.source,
-                "domain": str(task.metadata.get("domain") or "")[:64],
                 "novelty": about.novelty,
                 "expected_pass": about.expected_pass,
                 "shingles": about.shingles,
-                "parent_id": next(iter(task.lineage.parents), ""),
                 "draw": _draw(task.task_id),
-                "spec": msgspec.to_builtins(task),
                 "added_at": now,
             }
             if upsert(connection, pool_tasks, [row], replace=False):
@@ -81,6 +72,17 @@ class TaskPool:
         with self.database.read() as connection:
             spec = connection.execute(query).scalar()
         return msgspec.convert(spec, TaskSpec) if spec is not None else None
+
+    def specs(self, connection: Connection, task_ids: Sequence[str]) -> dict[str, TaskSpec]:
+        """The tasks of these ids that the pool has, within the caller's transaction."""
+        table = pool_tasks.c
+        query = sa.select(table.task_id, table.spec).where(table.task_id.in_(task_ids))
+        return {row.task_id: msgspec.convert(row.spec, TaskSpec) for row in connection.execute(query)}
+
+    def replace(self, connection: Connection, task: TaskSpec) -> None:
+        """Let a task say something else from now on; its status and its age stay."""
+        query = sa.update(pool_tasks).where(pool_tasks.c.task_id == task.task_id)
+        connection.execute(query.values(**_columns(task), shingles=None))
 
     def set_verifier(self, task_id: str, verifier: Verifier) -> None:
         """Let a task have another verifier from now on, in later rounds too."""
@@ -126,15 +128,10 @@ class TaskPool:
         """How many tasks wait for a person's approval: of these task files and types, or of all."""
         return self._by_type(pool_tasks.c.status == "review", sources, types).total()
 
-    def pending_seeds(self, sources: Sequence[str]) -> int:
-        """How many tasks that somebody wrote into these files, or into any, wait for a round."""
-        query = sa.select(sa.func.count()).where(
-            pool_tasks.c.status == "pending", pool_tasks.c.generation == 0
-        )
-        if sources:
-            query = query.where(pool_tasks.c.source.in_(sources))
-        with self.database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+    def pending_seeds(self, sources: Sequence[str], types: Sequence[str] = ()) -> int:
+        """How many tasks of these types that somebody wrote into these files, or any, wait for a round."""
+        waits = sa.and_(pool_tasks.c.status == "pending", pool_tasks.c.generation == 0)
+        return self._by_type(waits, sources, types).total()
 
     def known_from(self, sources: Sequence[str]) -> int:
         """How many tasks of these files, or of any, the pool has, whatever became of them."""
@@ -156,6 +153,23 @@ def nothing_waits(in_review: int) -> str:
     if not in_review:
         return "no task waits in the pool"
     return f"no task waits in the pool but {in_review:,} for a person's approval (`adp review list`)"
+
+
+def _columns(task: TaskSpec) -> dict[str, Any]:
+    """The columns of `pool_tasks` that follow from the task itself."""
+    return {
+        "task_id": task.task_id,
+        "task_type": task.task_type,
+        "priority": task.priority,
+        "description_key": description_key(task),
+        "root_id": task.lineage.root_id,
+        "operator": task.lineage.operator,
+        "generation": task.lineage.generation,
+        "source": task.lineage.source,
+        "domain": str(task.metadata.get("domain") or "")[:64],
+        "parent_id": next(iter(task.lineage.parents), ""),
+        "spec": msgspec.to_builtins(task),
+    }
 
 
 def _draw(task_id: str) -> int:

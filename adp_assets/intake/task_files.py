@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import Connection
 
+from adp_assets.intake.known import KnownTasks, differs
+from adp_assets.intake.notes import Notes
 from adp_assets.intake.pool import TaskPool
 from adp_resources.database import upsert
 from adp_resources.files import write_atomically
@@ -84,28 +86,45 @@ class _Timed(Struct):
 
 @dataclass
 class IntakeReport:
-    """What became of the lines of one file that had not been read before."""
+    """What became of the lines of one file that had not been read before, or of all of them.
+
+    `duplicates` are lines whose id is known, `differing` those of them that say other than the pool's task.
+    Where files' versions are taken, `replaced` are the ids of tasks that were made to say what the file says,
+    `refused` lines for which that cannot be, and why. `notes` are what is odd about the tasks taken in, with
+    the lines of each; `without_verifier` how many of these have none.
+    """
 
     path: Path
     accepted: list[str] = field(default_factory=list)
     duplicates: list[tuple[int, str]] = field(default_factory=list)
+    differing: list[tuple[int, str]] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
     rejects_file: Path | None = None
+    notes: dict[str, list[int]] = field(default_factory=dict)
+    without_verifier: int = 0
+    ids: set[str] = field(default_factory=set)
+    """Of all the tasks that were read."""
 
 
 class TaskFiles:
     """Takes task files into the pool and remembers how far each was read.
 
-    `default_timeout` (seconds) is for lines that name none; rejected lines are kept under `rejects`.
+    `default_timeout` (seconds) is for lines that name none; rejected lines are kept under `rejects`. `notes`
+    tells what is odd about tasks, of which nothing is told without it.
     """
 
-    def __init__(self, pool: TaskPool, rejects: Path, default_timeout: int = 300) -> None:
+    def __init__(
+        self, pool: TaskPool, rejects: Path, default_timeout: int = 300, notes: Notes | None = None
+    ) -> None:
         self.pool = pool
         self.rejects = rejects
         self.default_timeout = default_timeout
+        self.notes = notes
 
-    def read(self, path: Path) -> IntakeReport:
-        """Take in what `path` holds beyond what was read before.
+    def read(self, path: Path, again: KnownTasks | None = None) -> IntakeReport:
+        """Take in what `path` holds beyond what was read before; with `again` all of it, known ids as well.
 
         Each chunk's tasks and the place reached are one transaction. Raises ConfigurationError for a path
         that is no task file.
@@ -113,10 +132,10 @@ class TaskFiles:
         path = path.absolute()
         report = IntakeReport(path)
         with open_task_file(path) as file:
-            place = self._place(path, file)
+            place = self._place(path, file) if again is None else Place(0, 0, hashlib.sha256())
             lines = read_lines(file, place.end, place.lines)
             while chunk := list(islice(lines, CHUNK_LINES)):
-                self._take(path, file, place, chunk, report)
+                self._take(path, file, place, chunk, report, again)
         if report.rejected:
             report.rejects_file = self._keep_rejects(path)
         return report
@@ -150,7 +169,13 @@ class TaskFiles:
         return Place(0, 0, hashlib.sha256())
 
     def _take(
-        self, path: Path, file: BinaryIO, place: Place, chunk: list[Line], report: IntakeReport
+        self,
+        path: Path,
+        file: BinaryIO,
+        place: Place,
+        chunk: list[Line],
+        report: IntakeReport,
+        again: KnownTasks | None,
     ) -> None:
         tasks: list[tuple[Line, TaskSpec]] = []
         rejects: list[tuple[Line, str]] = []
@@ -163,22 +188,57 @@ class TaskFiles:
                 rejects.append((line, str(error)))
         with self.pool.database.begin() as connection:
             added = self.pool.add(connection, [task for _, task in tasks])
+            stored = self.pool.specs(
+                connection, [task.task_id for _, task in tasks if task.task_id not in added]
+            )
+            for line, task in tasks:
+                if task.task_id in report.ids:
+                    report.duplicates.append((line.number, task.task_id))
+                    continue
+                report.ids.add(task.task_id)
+                if task.task_id in added:
+                    report.accepted.append(task.task_id)
+                    self._note(line, task, report)
+                else:
+                    self._meet(connection, line, task, stored[task.task_id], report, again)
             _note_rejects(connection, path, chunk, rejects)
             _note_place(connection, path, file, place, chunk, rejects)
-        for line, task in tasks:
-            if task.task_id in added:
-                added.discard(task.task_id)
-                report.accepted.append(task.task_id)
-            else:
-                report.duplicates.append((line.number, task.task_id))
         report.rejected += [(line.number, reason) for line, reason in rejects]
+
+    def _meet(
+        self,
+        connection: Connection,
+        line: Line,
+        task: TaskSpec,
+        stored: TaskSpec,
+        report: IntakeReport,
+        again: KnownTasks | None,
+    ) -> None:
+        """Tell of a line whose id the pool has; with `again` the pool takes its version."""
+        if not _names_timeout(line):
+            task = msgspec.structs.replace(task, timeout=stored.timeout)
+        other = differs(task, stored)
+        if again is None:
+            report.duplicates.append((line.number, task.task_id))
+            if other:
+                report.differing.append((line.number, task.task_id))
+        elif reason := again.take(connection, task, stored):
+            report.refused.append((line.number, f"{task.task_id} stays as the pool has it: {reason}"))
+        elif other:
+            report.replaced.append(task.task_id)
+            self._note(line, task, report)
+
+    def _note(self, line: Line, task: TaskSpec, report: IntakeReport) -> None:
+        report.without_verifier += task.verifier is None
+        for said in self.notes.of(line.content, task) if self.notes else ():
+            report.notes.setdefault(said, []).append(line.number)
 
     def _parse(self, line: Line, path: Path) -> TaskSpec:
         if len(line.content) > MAX_LINE_BYTES:
             raise InvalidTask(f"the line is longer than {MAX_LINE_BYTES:,} bytes.", "Shorten the task.")
         task = task_from_json(line.content)
         check_storable(task)
-        if msgspec.json.decode(line.content, type=_Timed).timeout is UNSET:
+        if not _names_timeout(line):
             task = msgspec.structs.replace(task, timeout=self.default_timeout)
         check_task_type(task.task_type)
         check_constraints(task)
@@ -196,6 +256,10 @@ class TaskFiles:
         kept = self.rejects / f"{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:6]}.jsonl"
         write_atomically(kept, b"".join(line.rstrip(b"\r\n") + b"\n" for line in lines))
         return kept
+
+
+def _names_timeout(line: Line) -> bool:
+    return msgspec.json.decode(line.content, type=_Timed).timeout is not UNSET
 
 
 def check_storable(task: TaskSpec) -> None:

@@ -85,14 +85,16 @@ def retry(names: Names = None, every: All = False) -> None:
 
 @dlq.command("discard")
 def discard(
-    why: Annotated[str, typer.Option("--why", "-w", help="The reason, kept with it.")],
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", "--why", "-w", help="Why, kept with it; --why is its older name.")
+    ],
     names: Names = None,
     every: All = False,
 ) -> None:
     """Give them up for good: kept on record, never run again in their round."""
     platform = Platform({})
     chosen = _chosen(platform, names, ("dead", "retry"), every)
-    count = platform.dead_letters.discard([letter.key for letter in chosen], this_person(), why)
+    count = platform.dead_letters.discard([letter.key for letter in chosen], this_person(), reason)
     refresh_dead_letters(platform)
     console.print(f"{count} discarded.")
 

@@ -8,11 +8,13 @@ import polars as pl
 import typer
 
 from adp_assets.curation.assets import release_folder
+from adp_assets.curation.card import teachers
 from adp_assets.curation.export import split_sizes
 from adp_assets.rounds import next_name
-from adp_service.cli.output import complain, console, fields, shown_path
+from adp_service.cli.output import complain, console, counted, fields, note, shown_path
 from adp_service.driver import bury_dead_runs, run_release
 from adp_service.platform import Platform
+from runtimes.llm.base import BUILTIN
 
 
 def export(
@@ -37,4 +39,16 @@ def export(
     rows = pl.read_parquet(platform.settings.output / "assets" / "dataset_release" / f"{release}.parquet")
     splits = ", ".join(f"{split} {count}" for split, count in split_sizes(rows).items()) or "no rows"
     console.print(f"Release {release}")
-    fields({"rows": splits, "folder": shown_path(folder), "card": shown_path(folder / "README.md")})
+    fields(
+        {
+            "rows": splits,
+            "made by": "\n".join(f"{name}: {count}" for name, count in teachers(rows).items()) or "nobody",
+            "folder": shown_path(folder),
+            "card": shown_path(folder / "README.md"),
+        }
+    )
+    if toys := rows.filter(pl.col("teacher") == BUILTIN).height:
+        note(
+            f"{toys} of {counted(rows.height, 'row')} are the built-in teacher's, no language model's: "
+            "leave them out by `teacher`, or name the rounds to take with --round."
+        )

@@ -14,7 +14,7 @@ import typer
 
 from adp_assets.intake.importers.rows import Reject
 from adp_resources.files import replacing
-from adp_service.cli.output import complain, note
+from adp_service.cli.output import complain, counted, note
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ConfigurationError
 
@@ -101,7 +101,8 @@ def _report(file: TaskFile, output: Path | None, beside: Path | None) -> None:
     kept = f" Rejected rows are kept in {beside}." if beside and file.rejected else ""
     if not file.written:
         raise ConfigurationError(f"No row of {file.name} became a task.", f"Mend what is named above.{kept}")
-    rows = f"{file.written:,} tasks of {file.written + file.rejected:,} rows, {file.rejected:,} rejected."
+    read = counted(file.written + file.rejected, "row")
+    rows = f"{counted(file.written, 'task')} of {read}, {file.rejected:,} rejected."
     note(f"{file.name}: {rows}{kept}" + (f" Run them: adp run {output}" if output else ""))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from adp_resources.settings import secret_redactor
+from adp_resources.settings import misspelt, project_root, secret_redactor
 from adp_service.cli import (
     candidates,
     dlq,
@@ -32,7 +32,7 @@ from adp_service.cli import (
     tools_try,
     ui,
 )
-from adp_service.cli.output import complain
+from adp_service.cli.output import complain, note
 from runtimes.errors import PlatformError
 
 app = typer.Typer(
@@ -84,6 +84,8 @@ def options(
 ) -> None:
     if debug:
         os.environ[TRACEBACK_VARIABLE] = "1"
+    for name, setting in misspelt(project_root()).items():
+        note(f"{name} in .env is no setting and does nothing: did you mean {setting}?")
 
 
 def main() -> None:

@@ -48,6 +48,11 @@ def shown_time(epoch: float) -> str:
     return datetime.fromtimestamp(epoch).isoformat(" ", "seconds")
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of something, in words: 1 task, 2,000 tasks."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def fields(rows: dict[str, str]) -> None:
     """Labels and values, the values in one column, each line of them."""
     width = max(map(len, rows), default=0)

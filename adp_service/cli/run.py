@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from adp_assets.intake.assets import read_task_files
+from adp_assets.intake.known import KnownTasks
 from adp_assets.intake.pool import nothing_waits
 from adp_assets.intake.task_files import SAMPLE_LINE, IntakeReport, open_task_file
 from adp_resources.acceptance import Acceptance
 from adp_service.cli.campaign import Campaign, Order
 from adp_service.cli.estimate import print_estimate
-from adp_service.cli.output import complain, console, note
+from adp_service.cli.intake import print_intake_notes
+from adp_service.cli.output import complain, console, counted, note
 from adp_service.cli.summary import print_summary
-from adp_service.driver import Ran, bury_dead_runs, cancel_round, unfinished
+from adp_service.driver import Ran, bury_dead_runs, cancel_round, held_tasks, unfinished
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 from runtimes.llm.providers import choose_model
@@ -76,7 +78,7 @@ def run(
         typer.Option("--episodes", min=1, help="Episodes in flight. Default: MAX_CONCURRENT_TASKS."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Run the files' tasks anew, though earlier rounds ran them.")
+        bool, typer.Option("--again", help="Run the files' tasks anew, as the files have them now.")
     ] = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only tell what it would take in tokens and money.")
@@ -116,11 +118,12 @@ def run(
     if estimate:
         print_estimate(platform, order, chat, as_json=as_json)
         return
-    _report_intake(_read(platform, files))
+    _report_intake(_read(platform, files, again))
     campaign = Campaign(platform, order, say=note)
     ran = campaign.go()
     if ran:
         print_summary(platform, [each.round for each in ran], chat)
+        _say_what_waits(platform, order)
     else:
         _nothing_to_do(platform, files, types or [])
     _end(ran, campaign.short_of_target())
@@ -177,10 +180,11 @@ def _default_file(platform: Platform) -> list[Path]:
     )
 
 
-def _read(platform: Platform, files: list[Path]) -> list[IntakeReport]:
+def _read(platform: Platform, files: list[Path], again: bool) -> list[IntakeReport]:
     for path in files:
         open_task_file(path).close()
-    return read_task_files(platform.pool, platform.settings, files)
+    known = KnownTasks(platform.pool, held_tasks(platform)) if again else None
+    return read_task_files(platform.pool, platform.settings, files, known)
 
 
 def _report_intake(reports: list[IntakeReport]) -> None:
@@ -195,6 +199,15 @@ def _report_intake(reports: list[IntakeReport]) -> None:
             shown = ", ".join(f"line {number} ({task_id})" for number, task_id in report.duplicates[:5])
             more = f" and {len(report.duplicates) - 5} more" if len(report.duplicates) > 5 else ""
             note(f"{report.path.name}: known ids were skipped: {shown}{more}.")
+        print_intake_notes(report)
+
+
+def _say_what_waits(platform: Platform, order: Order) -> None:
+    """Lines that came in while an earlier round was gone on with, or that were more than a round takes."""
+    waiting = platform.pool.pending_seeds(order.files, order.types) if order.files else 0
+    if waiting and not order.accept:
+        names = ", ".join(Path(name).name for name in order.files)
+        note(f"{counted(waiting, 'task')} of {names} {'waits' if waiting == 1 else 'wait'}: run again.")
 
 
 def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> None:
@@ -204,7 +217,8 @@ def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> N
     if files and not known:
         names = ", ".join(str(path) for path in files)
         raise ConfigurationError(
-            f"{names} holds no task that could be run.", f"A task is one JSON object a line: {SAMPLE_LINE}"
+            f"{names} holds no task that could be run, or only such as the pool has of other files.",
+            f"--again runs those that the pool has. A task is one JSON object a line: {SAMPLE_LINE}",
         )
     if waiting := platform.pool.pending(sources):
         console.print(

@@ -16,7 +16,7 @@ from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
-from adp_service.cli.output import console, fields
+from adp_service.cli.output import console, counted, fields
 from adp_service.cli.summary import accepted_in_words
 from adp_service.driver import completed, is_interrupted, why_stopped
 from adp_service.platform import Platform
@@ -66,9 +66,11 @@ def status(
     console.print(table if table.row_count else "No round has been run yet: adp run FILE")
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
-    console.print(f"Waiting in the pool: {sum(waiting.values())} tasks{f' ({kinds})' if kinds else ''}")
+    console.print(
+        f"Waiting in the pool: {counted(sum(waiting.values()), 'task')}{f' ({kinds})' if kinds else ''}"
+    )
     if in_review := platform.pool.in_review():
-        console.print(f"Waiting for a person: {in_review} tasks, see `adp review list`")
+        console.print(f"Waiting for a person: {counted(in_review, 'task')}, see `adp review list`")
     if dead := sum(platform.dead_letters.in_rounds("dead").values()):
         console.print(f"Dead letters: {dead}, see `adp dlq list`")
 

@@ -10,6 +10,9 @@ from runtimes.web.page.navigation import whole_address
 from runtimes.web.page.recovery import resumes
 from sandbox import Limits
 
+CONSTRAINTS = ("start_url", "allowed_domains", "limits", "recovery", "files")
+"""The constraints that anything here reads."""
+
 
 def check_constraints(task: TaskSpec) -> None:
     """Raise InvalidTask for limits, hosts, a start address or a recovery that no run could be given."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from adp_resources.settings import Settings, load_settings, project_root
+from adp_resources.settings import Settings, load_settings, misspelt, project_root
 from runtimes.errors import ConfigurationError
 from tests.llm_server.process import ROOT
 
@@ -45,6 +46,17 @@ def test_the_documented_defaults_hold() -> None:
         "log_level": "INFO",
     }
     assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_names_in_env_that_nearly_are_settings_are_found_and_others_left_alone(project: Path) -> None:
+    env_file(project, "LLM_TIMOUT=3", "export SAMPELS=2", "llm_timeout=3", "EDITOR=vi", "GITHUB_TOKEN=x")
+    assert misspelt(project) == {"LLM_TIMOUT": "LLM_TIMEOUT", "SAMPELS": "SAMPLES"}
+
+
+def test_no_name_of_the_example_is_taken_for_a_slip(project: Path) -> None:
+    text = (ROOT / ".env.example").read_text()
+    env_file(project, *(f"{name}=1" for name in re.findall(r"^#? ?([A-Z_]+)=", text, re.MULTILINE)))
+    assert misspelt(project) == {}
 
 
 def test_the_environment_wins_over_env_and_overrides_win_over_both(

@@ -73,7 +73,7 @@ def test_a_finished_round_materialized_anew_pays_for_nothing_synthesis_included(
         paid = server.stats()["replies"]["200"]
         platform = Platform({"project_root": str(tmp_path)})
         calls = {taken.stage: taken.calls for taken in platform.usage.by_stage(["round-0001"])}
-        assert calls.keys() == {"episode", "distillation", "mutation"}
+        assert calls.keys() == {"episode", "trial", "distillation", "mutation"}
         assert sum(calls.values()) == paid
         first = list(platform.journal.read_round("round-0001"))
         loads = [each["load"] for each in figures(tmp_path, "--again")["loads"]]

@@ -13,6 +13,7 @@ import pytest
 
 from adp_resources.database import Database
 from adp_resources.tables import llm_calls
+from adp_resources.trials import FIRST_SAMPLE
 from adp_resources.usage import UsageTable
 from runtimes.cache_store import SqliteStore
 from runtimes.contracts import Message
@@ -230,6 +231,14 @@ async def test_what_calls_took_is_counted_by_round_task_stage_and_provider(usage
     with usage.database.read() as connection:
         rows = connection.execute(llm_calls.select().where(llm_calls.c.task_id == "t")).all()
     assert [(row.prompt_tokens, row.completion_tokens) for row in rows] == [(90, 10)] * 2
+
+
+async def test_trials_are_told_apart_from_the_episodes_of_a_round(usage: UsageTable) -> None:
+    metering = priced(usage)
+    for sample in (0, FIRST_SAMPLE, FIRST_SAMPLE + 1):
+        await ask(metering.model_for(Counting(), Account(round="r", task_id="t", sample=sample)))
+    await metering.aclose()
+    assert [(row.stage, row.calls) for row in usage.by_stage(["r"])] == [("episode", 1), ("trial", 2)]
 
 
 async def test_a_server_that_counts_no_tokens_is_held_to_the_limit_all_the_same(usage: UsageTable) -> None:
