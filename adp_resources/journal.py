@@ -201,13 +201,13 @@ class Journal:
             return Counter({(kind, outcome): count for kind, outcome, count in connection.execute(query)})
 
     def ends(self, round: str, *outcomes: Outcome) -> Iterator[End]:
-        """How the episodes of a round with one of these outcomes ended."""
+        """How the episodes of a round with one of these outcomes ended, the first to end first."""
         query = sa.select(journal.c.document).where(
             journal.c.round == round, journal.c.outcome.in_(list(outcomes))
         )
         decoder = msgspec.json.Decoder(End)
         with self.database.read() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(query.order_by(journal.c.ended_at)):
                 yield decoder.decode(zlib.decompress(row.document))
 
     def why_stopped(self, round: str) -> str:

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from adp_resources.settings import secret_redactor
 
+SHOWN = 400
+"""Characters of a cause: more than the address of a server and what it said take."""
+
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -27,6 +30,12 @@ def complain(message: str, remedy: str = "") -> None:
 def note(message: str) -> None:
     """Something a person should know that is no error."""
     errors.print(Text.assemble(("note: ", "bold yellow"), secret_redactor().text(message)))
+
+
+def in_short(text: str, most: int = SHOWN) -> str:
+    """A text of any length as one line of `most` characters at most."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def shown_path(path: Path) -> str:

@@ -15,7 +15,7 @@ from adp_resources.acceptance import Acceptance
 from adp_resources.journal import End
 from adp_resources.task_stats import TaskRecord
 from adp_resources.usage import Taken
-from adp_service.cli.output import console, fields, shown_path
+from adp_service.cli.output import console, fields, in_short, shown_path
 from adp_service.platform import Platform
 from runtimes.agent import OUT_OF_STEPS, OUT_OF_TIME
 from runtimes.llm.base import BUILTIN, ChatModel
@@ -37,7 +37,7 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
     for name in rounds:
         for (_, outcome), count in platform.journal.outcomes(name).items():
             outcomes[outcome] += count
-        failed.update(map(_why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
+        failed.update(map(_why, platform.journal.ends(name, "unsolved")))
         unverified.update(map(_why, platform.journal.ends(name, "unverified")))
         records += platform.task_stats.within(name)
     episodes, tasks = platform.journal.tried(rounds)
@@ -50,6 +50,10 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
             **_accepted(platform.journal.acceptance(rounds[-1])),
             "failed": _counted(failed),
             "unverified": _counted(unverified),
+            **_spoiled(
+                [end for name in rounds for end in platform.journal.ends(name, "infrastructure_error")]
+            ),
+            **({"cancelled": str(outcomes["cancelled"])} if outcomes["cancelled"] else {}),
             **_rates(records),
             **_dead(platform.dead_letters.in_rounds("dead"), rounds),
             "essences": str(_rows(assets / "essences", rounds)),
@@ -99,6 +103,14 @@ def _spent(taken: list[Taken], chat: ChatModel) -> dict[str, str]:
     return {"tokens": tokens, "cost": cost}
 
 
+def _spoiled(ends: list[End]) -> dict[str, str]:
+    """How many episodes our own failures ended, which count against no task, and the last cause."""
+    if not ends:
+        return {}
+    counted = _counted(Counter(end.error_type or "system_error" for end in ends))
+    return {"infrastructure": f"{counted}\nlast: {in_short(ends[-1].error_message or '')}"}
+
+
 def _rates(records: list[TaskRecord]) -> dict[str, str]:
     means = mean_pass_at_k(records)
     return {"pass@k": ", ".join(f"{value:.2f} at {k}" for k, value in means.items())} if means else {}
@@ -120,8 +132,6 @@ def _why(end: End) -> str:
     message = end.error_message or ""
     if end.outcome == "unverified":
         return "verifier failed" if end.grade_reason else "no verifier"
-    if end.outcome == "infrastructure_error":
-        return f"infrastructure {end.error_type or 'system_error'}"
     if end.error_type is None:
         return "verifier said no"
     if message.startswith((OUT_OF_STEPS, OUT_OF_TIME)):

@@ -60,14 +60,19 @@ def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
         platform.journal.write(trajectory)
     broken = Trajectory(task_id="broken", runtime_id="web", round="r", grade_reason="The script failed.")
     platform.journal.write(broken)
+    stopped = Trajectory(task_id="stopped", runtime_id="web", round="r", outcome="cancelled")
+    platform.journal.write(stopped)
 
     print_summary(platform, ["r"], ScriptedModel(finishes("")))
 
     lines = [" ".join(text.split()) for text in capsys.readouterr().out.splitlines()]
     (failed,) = [text for text in lines if text.startswith("failed")]
-    assert failed.startswith("failed 6 (verifier said no: 2, ")
-    for reason in ("step limit: 1", "time limit: 1", "runtime_error: 1", "infrastructure network_error: 1"):
+    assert failed.startswith("failed 5 (verifier said no: 2, ")
+    for reason in ("step limit: 1", "time limit: 1", "runtime_error: 1"):
         assert reason in failed
+    place = lines.index("infrastructure 1 (network_error: 1)")
+    assert lines[place + 1] == "last: No server."
+    assert "cancelled 1" in lines
     (unverified,) = [text for text in lines if text.startswith("unverified")]
     assert unverified.startswith("unverified 2 (")
     for reason in ("no verifier: 1", "verifier failed: 1"):
