@@ -248,4 +248,6 @@ def _report(ran: Ran) -> None:
             f"Round {ran.round} failed: {ran.failure}", "Finished work is kept: mend the cause and run again."
         )
     elif ran.stopped:
-        note(f"Round {ran.round} stopped before all was run: {ran.stopped} Run again to go on with it.")
+        why = ran.stopped.removeprefix(f"Round {ran.round} stops: ")
+        again = "" if "run again" in why else " Run again to go on with it."
+        note(f"Round {ran.round} stopped before all was run: {why}{again}")
