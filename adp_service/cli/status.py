@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Annotated, Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
-from adp_service.cli.output import console, fields
+from adp_service.cli.output import FIELD, console, fields, id_column, print_table
 from adp_service.cli.summary import accepted_in_words
 from adp_service.driver import completed, is_interrupted, why_stopped
 from adp_service.platform import Platform
@@ -63,7 +64,10 @@ def status(
             "state": _state(platform.instance, each, done)
         }
         table.add_row(each.name, *(cells[name] for name in columns))
-    console.print(table if table.row_count else "No round has been run yet: adp run FILE")
+    if table.row_count:
+        print_table(table)
+    else:
+        console.print("No round has been run yet: adp run FILE")
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
     console.print(f"Waiting in the pool: {sum(waiting.values())} tasks{f' ({kinds})' if kinds else ''}")
@@ -135,17 +139,25 @@ def _one_round(platform: Platform, name: str) -> None:
     if selection := platform.rounds.selection(name):
         rows["chosen"] = _chosen(selection)
     if measures := Diversity(platform.database).get(name):
-        rows["diversity"] = in_words(measures)
+        rows["diversity"] = fill(in_words(measures), FIELD)
     if reason := why_stopped(platform, name):
         rows["stopped"] = reason
     fields(rows)
-    table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False)
     records = platform.task_stats.of_round(name)
-    for record in records[:MAX_TASKS]:
+    shown = records[:MAX_TASKS]
+    ended = platform.journal.ended(name, [record.task_id for record in shown])
+    table = Table(
+        id_column("task", (record.task_id for record in shown)),
+        *("solved", "pass rate", "difficulty", "in this round"),
+        box=None,
+        pad_edge=False,
+    )
+    for record in shown:
         rates = ("" if rate is None else f"{rate:.2f}" for rate in (record.pass_rate, record.difficulty))
-        table.add_row(escape(record.task_id), f"{record.solved}/{record.verified}", *rates)
-    console.print("\nIts tasks over all rounds, the hardest first:")
-    console.print(table)
+        here = ", ".join(f"{how} {count}" for how, count in ended[record.task_id].most_common())
+        table.add_row(escape(record.task_id), f"{record.solved}/{record.verified}", *rates, here)
+    console.print("\nIts tasks, the hardest first; solved, pass rate and difficulty are over all rounds:")
+    print_table(table)
     if len(records) > MAX_TASKS:
         console.print(f"... and {len(records) - MAX_TASKS} more")
 

@@ -34,6 +34,7 @@ def test_an_outage_ends_with_its_cause_another_exit_code_and_the_way_back(tmp_pa
         ended = adp(tmp_path, "run", "tasks.jsonl")
         again = adp(tmp_path, "run", "tasks.jsonl")
     listed = adp(tmp_path, "dlq", "list")
+    status = adp(tmp_path, "status", "round-0001")
     assert ended.code == 3, ended.said
     assert "No episode of round round-0001 was finished" in ended.said
     assert "`adp dlq retry round-0001`" in ended.said
@@ -47,3 +48,4 @@ def test_an_outage_ends_with_its_cause_another_exit_code_and_the_way_back(tmp_pa
     assert listed.output.count("gave no usable reply") == 1, "all three died of one cause"
     assert listed.output.count("round-0001/") == 3
     assert "run again" not in listed.output
+    assert status.output.count("infrastructure_error (network_error) 1") == 3, "how each task ended"

@@ -16,6 +16,7 @@ from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
+from tests.adp_service.command import project
 from tests.runtimes.scripted import ScriptedModel, Turn, call, finishes, says
 
 ANSWER = Verifier("numeric", {"expected": 42})
@@ -41,7 +42,7 @@ async def slowly() -> Message:
 
 
 def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def play() -> list[Trajectory]:
         return [
@@ -55,7 +56,8 @@ def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
             await ended("open", finishes("42"), verifier=None),
         ]
 
-    platform = Platform({"project_root": str(tmp_path)})
+    monkeypatch.setenv("DAGSTER_HOME", "")  # opening the instance sets it; this undoes that afterwards
+    platform = Platform({"project_root": str(project(tmp_path))})
     for trajectory in asyncio.run(play()):
         platform.journal.write(trajectory)
     broken = Trajectory(task_id="broken", runtime_id="web", round="r", grade_reason="The script failed.")
