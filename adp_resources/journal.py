@@ -210,15 +210,16 @@ class Journal:
             for row in connection.execute(query.order_by(journal.c.ended_at)):
                 yield decoder.decode(zlib.decompress(row.document))
 
-    def ended(self, round: str, task_ids: Collection[str]) -> dict[str, Counter[str]]:
-        """How often episodes of these tasks ended how in a round: by outcome, and by error where one is."""
+    def ended(self, round: str) -> dict[str, Counter[str]]:
+        """How often each task's episodes ended how in a round: by outcome, and by error where one is."""
         columns = (journal.c.task_id, journal.c.outcome, journal.c.error_type)
         query = sa.select(*columns, sa.func.count()).group_by(*columns)
-        query = query.where(journal.c.round == round, journal.c.task_id.in_(task_ids))
-        found: dict[str, Counter[str]] = {task_id: Counter() for task_id in task_ids}
+        query = query.where(journal.c.round == round).order_by(journal.c.task_id)
+        found: dict[str, Counter[str]] = {}
         with self.database.read() as connection:
             for task_id, outcome, error_type, count in connection.execute(query):
-                found[task_id][f"{outcome} ({error_type})" if error_type else outcome] += count
+                how = f"{outcome} ({error_type})" if error_type else outcome
+                found.setdefault(task_id, Counter())[how] += count
         return found
 
     def why_stopped(self, round: str) -> str:

@@ -17,6 +17,7 @@ from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
+from adp_resources.task_stats import TaskRecord
 from adp_service.cli.output import FIELD, console, fields, id_column, print_table
 from adp_service.cli.summary import accepted_in_words
 from adp_service.driver import completed, is_interrupted, why_stopped
@@ -143,23 +144,36 @@ def _one_round(platform: Platform, name: str) -> None:
     if reason := why_stopped(platform, name):
         rows["stopped"] = reason
     fields(rows)
-    records = platform.task_stats.of_round(name)
-    shown = records[:MAX_TASKS]
-    ended = platform.journal.ended(name, [record.task_id for record in shown])
+    _print_tasks(platform, name)
+
+
+def _print_tasks(platform: Platform, name: str) -> None:
+    """The round's tasks, those first that are hard, and last those that never had a fair try."""
+    records = {record.task_id: record for record in platform.task_stats.of_round(name)}
+    ended = platform.journal.ended(name)
+    task_ids = list(records | ended)
+    shown = task_ids[:MAX_TASKS]
     table = Table(
-        id_column("task", (record.task_id for record in shown)),
+        id_column("task", shown),
         *("solved", "pass rate", "difficulty", "in this round"),
         box=None,
         pad_edge=False,
     )
-    for record in shown:
-        rates = ("" if rate is None else f"{rate:.2f}" for rate in (record.pass_rate, record.difficulty))
-        here = ", ".join(f"{how} {count}" for how, count in ended[record.task_id].most_common())
-        table.add_row(escape(record.task_id), f"{record.solved}/{record.verified}", *rates, here)
+    for task_id in shown:
+        here = ", ".join(f"{how} {count}" for how, count in ended.get(task_id, Counter()).most_common())
+        table.add_row(escape(task_id), *_rates(records.get(task_id)), here)
     console.print("\nIts tasks, the hardest first; solved, pass rate and difficulty are over all rounds:")
     print_table(table)
-    if len(records) > MAX_TASKS:
-        console.print(f"... and {len(records) - MAX_TASKS} more")
+    if len(task_ids) > MAX_TASKS:
+        console.print(f"... and {len(task_ids) - MAX_TASKS} more")
+
+
+def _rates(record: TaskRecord | None) -> list[str]:
+    """Solved of verified tries, pass rate and difficulty."""
+    if record is None:
+        return ["0/0", "", ""]
+    rates = (record.pass_rate, record.difficulty)
+    return [f"{record.solved}/{record.verified}", *("" if rate is None else f"{rate:.2f}" for rate in rates)]
 
 
 def _chosen(selection: Mapping[str, Any]) -> str:
