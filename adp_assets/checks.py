@@ -85,8 +85,16 @@ def success_within(low: float, high: float) -> Check:
         rate = success_rate(frame)
         if rate is None:
             return Finding(True, "no episode was verified")
-        said = f"success rate {rate:.2f}, bounds {low:.2f} to {high:.2f}"
-        return Finding(low <= rate <= high, said, stops=int(frame["verified"].sum()) >= ENOUGH_TO_JUDGE)
+        verified = int(frame["verified"].sum())
+        of = f"success rate {rate:.3f} of {verified} verified episodes"
+        stops = verified >= ENOUGH_TO_JUDGE
+        if rate < low:
+            way_out = "mend the model or the verifiers (`adp regrade`), or set it lower (0: no bar)"
+            return Finding(False, f"{of} is below MIN_SUCCESS_RATE {low:g}: {way_out}", stops=stops)
+        if rate > high:
+            way_out = "look whether the verifiers say yes to all (`adp regrade`), or set it higher"
+            return Finding(False, f"{of} is above MAX_SUCCESS_RATE {high:g}: {way_out}", stops=stops)
+        return Finding(True, f"{of}, bounds {low:g} to {high:g}", stops=stops)
 
     return check
 

@@ -247,9 +247,9 @@ def may_follow(
     if max_spend_usd is not None and spent_usd is None:
         return "what was spent is unknown, as the model has no known price, and MAX_ROUND_COST_USD is set"
     if max_spend_usd is not None and spent_usd is not None and spent_usd >= max_spend_usd:
-        return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD)"
+        return f"{spent_usd:.2f} USD of {max_spend_usd:.2f} are spent (MAX_ROUND_COST_USD or --max-cost)"
     if max_tokens is not None and tokens >= max_tokens:
-        return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT)"
+        return f"{tokens:,} of {max_tokens:,} tokens are spent (ROUND_TOKEN_LIMIT or --max-tokens)"
     if proposals is not None and (dried_up := proposals.why_dried_up(min_novelty)):
         return dried_up
     if not pending:

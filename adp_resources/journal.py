@@ -201,14 +201,26 @@ class Journal:
             return Counter({(kind, outcome): count for kind, outcome, count in connection.execute(query)})
 
     def ends(self, round: str, *outcomes: Outcome) -> Iterator[End]:
-        """How the episodes of a round with one of these outcomes ended."""
+        """How the episodes of a round with one of these outcomes ended, the first to end first."""
         query = sa.select(journal.c.document).where(
             journal.c.round == round, journal.c.outcome.in_(list(outcomes))
         )
         decoder = msgspec.json.Decoder(End)
         with self.database.read() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(query.order_by(journal.c.ended_at)):
                 yield decoder.decode(zlib.decompress(row.document))
+
+    def ended(self, round: str) -> dict[str, Counter[str]]:
+        """How often each task's episodes ended how in a round: by outcome, and by error where one is."""
+        columns = (journal.c.task_id, journal.c.outcome, journal.c.error_type)
+        query = sa.select(*columns, sa.func.count()).group_by(*columns)
+        query = query.where(journal.c.round == round).order_by(journal.c.task_id)
+        found: dict[str, Counter[str]] = {}
+        with self.database.read() as connection:
+            for task_id, outcome, error_type, count in connection.execute(query):
+                how = f"{outcome} ({error_type})" if error_type else outcome
+                found.setdefault(task_id, Counter())[how] += count
+        return found
 
     def why_stopped(self, round: str) -> str:
         """Which spent budget kept a round from being run to its end; empty where none did.

@@ -114,13 +114,26 @@ def _execute(
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """Why the run failed, in the words of the step or check that did."""
+    """Why the run failed, in the words of the checks or the step that did."""
+    if said := "; ".join(_said_no(each) for each in result.get_asset_check_evaluations() if _stops(each)):
+        return f"{said}."
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error):
             cause = error.cause or error
             metadata = event.step_failure_data.user_failure_data
             return str((metadata.description if metadata else None) or cause.message).strip()
     return "The run failed; `adp ui` shows its log."
+
+
+def _stops(check: dg.AssetCheckEvaluation) -> bool:
+    return bool(check.blocking) and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _said_no(check: dg.AssetCheckEvaluation) -> str:
+    """What a check found, and the first of what it found it in."""
+    offending = check.metadata.get("offending")
+    found = f" (such as {offending.value})" if offending else ""
+    return f"check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}{found}"
 
 
 def _caused_by(result: dg.ExecuteInProcessResult, kind: type[Exception]) -> bool:

@@ -131,6 +131,7 @@ def _publish(
         {
             "dataset": dg.MetadataValue.path(folder),
             "splits": dg.MetadataValue.json(split_sizes(rows)),
+            "funnel": dg.MetadataValue.json(funnel),
             "lineage_hash": lineage_hash(rows),
             "preview": preview(rows, SHOWN),
             "chart": bar_chart("Funnel", {stage: {"trajectories": count} for stage, count in funnel.items()}),

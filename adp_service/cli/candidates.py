@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from adp_assets.mutation.table import CandidateTable, JudgedCandidate
-from adp_service.cli.output import console
+from adp_service.cli.output import console, id_column, in_short, print_table
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 
@@ -49,7 +49,7 @@ def candidates(
     if not found:
         console.print("No candidates.")
         return
-    console.print(_table(found[:LISTED]))
+    print_table(_table(found[:LISTED]))
     if len(found) > LISTED:
         console.print(f"... and {len(found) - LISTED} more (--json lists all)")
     console.print(_summary(found))
@@ -57,15 +57,15 @@ def candidates(
 
 def _table(found: list[JudgedCandidate]) -> Table:
     table = Table(
-        Column("candidate", overflow="fold"),
-        *("round", "refused by"),
-        Column("reason", overflow="fold"),
+        id_column("candidate", (each.task_id for each in found)),
+        id_column("round", (each.round for each in found)),
+        *("refused by", "reason"),
         box=None,
         pad_edge=False,
     )
     for each in found:
-        gate = {True: "", False: each.gate, None: "(undecided)"}[each.accepted]
-        table.add_row(*map(escape, (each.task_id, each.round, gate, _short(each.reason))))
+        gate = {True: "(accepted)", False: each.gate, None: "(undecided)"}[each.accepted]
+        table.add_row(*map(escape, (each.task_id, each.round, gate, in_short(each.reason, SHOWN))))
     return table
 
 
@@ -77,8 +77,3 @@ def _summary(found: list[JudgedCandidate]) -> str:
     said += f", {ends[None]} undecided" if ends[None] else ""
     by_gate = ", ".join(f"{gate} {count}" for gate, count in refused.most_common())
     return said + (f", rejected by {by_gate}" if by_gate else "")
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

@@ -6,15 +6,13 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
 
 from adp_resources.dead_letters import DeadLetter, State
-from adp_service.cli.output import console, fields, note, shown_time, this_person
+from adp_service.cli.output import console, fields, in_short, note, shown_time, this_person
 from adp_service.driver import refresh_dead_letters
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 
-SHOWN = 70
 Names = Annotated[
     list[str] | None, typer.Argument(help="ROUND/TASK/SAMPLE as listed, a round, or a task's id.")
 ]
@@ -30,24 +28,17 @@ dlq = typer.Typer(
 def list_letters(
     every: Annotated[bool, typer.Option("--all", help="Also those put back and those discarded.")] = False,
 ) -> None:
-    """List what waits for a decision, with the last error of each."""
+    """List what waits for a decision by its cause, the last error."""
     platform = Platform({})
     letters = platform.dead_letters.all() if every else platform.dead_letters.all(["dead"])
     if not letters:
         console.print("No dead letters.")
         return
-    table = Table(
-        Column("round/task/sample", overflow="fold"),
-        *("state", "tries", "error", "message"),
-        box=None,
-        pad_edge=False,
-    )
-    for letter in letters:
-        message = " ".join(letter.error_message.split())
-        short = message if len(message) <= SHOWN else message[: SHOWN - 1] + "…"
-        tries = str(len(letter.history))
-        table.add_row(escape(letter.name), letter.state, tries, letter.error_type, escape(short))
-    console.print(table)
+    for (kind, message), alike in _by_cause(letters).items():
+        console.print(f"[bold]{kind}[/], {len(alike)} of this cause: {escape(in_short(message))}")
+        for letter in alike:
+            decided = "" if letter.state == "dead" else f", {letter.state}"
+            console.print(f"  {escape(letter.name)}  [dim]{len(letter.history)} tries{decided}[/]")
     console.print("See one: adp dlq show NAME. Once the cause is mended: adp dlq retry NAME or --all.")
 
 
@@ -61,6 +52,8 @@ def show(name: Annotated[str, typer.Argument(help="ROUND/TASK/SAMPLE, or a task'
             rows[f"try {number}"] = (
                 f"{shown_time(each.at)}, {each.where}\n{each.error_type}: {each.error_message}"
             )
+        if letter.state == "dead":
+            rows["again"] = f"once the cause is mended: adp dlq retry {letter.name}, then adp run"
         fields(rows)
 
 
@@ -97,6 +90,14 @@ def discard(
     count = platform.dead_letters.discard([letter.key for letter in chosen], this_person(), reason)
     refresh_dead_letters(platform)
     console.print(f"{count} discarded.")
+
+
+def _by_cause(letters: list[DeadLetter]) -> dict[tuple[str, str], list[DeadLetter]]:
+    """The letters by error and message, the most frequent first."""
+    found: dict[tuple[str, str], list[DeadLetter]] = {}
+    for letter in letters:
+        found.setdefault((letter.error_type, letter.error_message), []).append(letter)
+    return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
 
 def _chosen(

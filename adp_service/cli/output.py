@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from adp_resources.settings import secret_redactor
+
+SHOWN = 400
+"""Characters of a cause: more than the address of a server and what it said take."""
+
+FIELD = 60
+"""Characters of a line of a field's value, which stands beside its label in a window of 80."""
+
+UNBOUNDED = 100_000
+"""Characters of a line that nobody's window holds."""
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -27,6 +39,25 @@ def complain(message: str, remedy: str = "") -> None:
 def note(message: str) -> None:
     """Something a person should know that is no error."""
     errors.print(Text.assemble(("note: ", "bold yellow"), secret_redactor().text(message)))
+
+
+def in_short(text: str, most: int = SHOWN) -> str:
+    """A text of any length as one line of `most` characters at most."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def print_table(table: Table) -> None:
+    """A table: as wide as it must be in a pipe or a file, and within its window in a terminal."""
+    if console.is_terminal:
+        console.print(table)
+    else:
+        Console(highlight=False, soft_wrap=True, width=UNBOUNDED).print(table)
+
+
+def id_column(name: str, ids: Iterable[str]) -> Column:
+    """A column of ids, which are never cut nor folded, so that they can be copied into a command."""
+    return Column(name, no_wrap=True, min_width=max(map(cell_len, ids), default=0))
 
 
 def shown_path(path: Path) -> str:

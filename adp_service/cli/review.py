@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
 
 from adp_assets.intake.review import WAITING, Reviewable, Reviews, Wanted
-from adp_service.cli.output import console, fields, note, shown_time, this_person
+from adp_service.cli.output import console, fields, in_short, note, shown_time, this_person
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 
@@ -52,15 +51,8 @@ def list_waiting(
     if not waiting:
         console.print("No task waits for review" + (" that fits." if wanted != Wanted() else "."))
         return
-    table = Table(
-        Column("task", overflow="fold"),
-        *("type", "operator", "from", "verifier", "pass", "description"),
-        box=None,
-        pad_edge=False,
-    )
     for each in waiting[:LISTED]:
-        table.add_row(*map(escape, _cells(each)))
-    console.print(table)
+        _print_waiting(each)
     if len(waiting) > LISTED:
         console.print(f"... and {len(waiting) - LISTED} more (--json lists all)")
     console.print(f"{len(waiting)} wait. See one: adp review show ID. Then approve or reject it, by id.")
@@ -167,14 +159,16 @@ def _plain(each: Reviewable) -> dict[str, Any]:
     }
 
 
-def _cells(each: Reviewable) -> list[str]:
+def _print_waiting(each: Reviewable) -> None:
+    """Its id on a line of its own, to be copied, and what is known of it below."""
     task = each.task
-    words = " ".join(task.description.split())
-    short = words if len(words) <= SHOWN else words[: SHOWN - 1] + "…"
     origin = ", ".join(task.lineage.parents) or task.lineage.root_id
-    verifier = task.verifier.kind if task.verifier else "none"
+    verifier = task.verifier.kind if task.verifier else "no verifier"
     rate = _rate(each.expected_pass) or "?"
-    return [task.task_id, task.task_type, task.lineage.operator, origin, verifier, rate, short]
+    console.print(escape(task.task_id))
+    known = f"{task.task_type}, {task.lineage.operator} of {origin}, {verifier}, pass {rate}"
+    console.print(f"  [dim]{escape(known)}[/]")
+    console.print(f"  {escape(in_short(task.description, SHOWN))}")
 
 
 def _about(each: Reviewable) -> dict[str, str]:

@@ -25,7 +25,7 @@ from runtimes.registry import task_types
 
 INTERRUPTED = 130
 NOT_ALL = 3
-"""The exit code when all went well and yet not all was done: a budget was spent, or tasks ran out."""
+"""The exit code when not all was done: a budget was spent, tasks ran out, or no episode had its fair try."""
 
 
 def run(
@@ -89,7 +89,8 @@ def run(
 
     Reads the task files into the pool, goes on with a round that was interrupted, then plans new ones. A
     finished episode is never run again. Ctrl-C, `adp cancel ROUND` and the UI stop a round at once; run
-    again to go on. Exit code 3: a budget was spent, or the tasks gave fewer solved episodes than --accept.
+    again to go on. Exit code 3: a budget was spent, the tasks gave fewer solved episodes than --accept, or
+    of a round all became dead letters.
 
     Example: `adp run examples/tasks.jsonl --rounds 2 --samples 4 --type code`
     """
@@ -126,13 +127,19 @@ def run(
         _say_what_waits(platform, order)
     else:
         _nothing_to_do(platform, files, types or [])
-    _end(ran, campaign.short_of_target())
+    _end(platform, ran, campaign.short_of_target())
 
 
-def _end(ran: list[Ran], short: Acceptance | None) -> None:
+def _end(platform: Platform, ran: list[Ran], short: Acceptance | None) -> None:
     """Say what is not as it was asked for, and let the exit code tell it, too."""
     for each in ran:
         _report(each)
+    spoiled = [each.round for each in ran if each.ok and _is_spoiled(platform, each.round)]
+    for name in spoiled:
+        note(
+            f"No episode of round {name} was finished: our own failures spoiled all of them. Mend the cause, "
+            f"then `adp dlq retry {name}` and run again."
+        )
     if broken := [each for each in ran if each.failure or each.cancelled]:
         raise typer.Exit(INTERRUPTED if all(each.cancelled for each in broken) else 1)
     if short:
@@ -142,8 +149,14 @@ def _end(ran: list[Ran], short: Acceptance | None) -> None:
             f"{short.withheld} more were solved that no dataset takes: a judge alone passed them "
             "(RELEASE_JUDGED), or they repeat an earlier solution on other pages."
         )
-    if short or any(each.stopped for each in ran):
+    if short or spoiled or any(each.stopped for each in ran):
         raise typer.Exit(NOT_ALL)
+
+
+def _is_spoiled(platform: Platform, name: str) -> bool:
+    """Whether a round left dead letters and nothing else."""
+    ended = {outcome for _, outcome in platform.journal.outcomes(name)}
+    return ended == {"infrastructure_error"} and name in platform.dead_letters.in_rounds("dead")
 
 
 def cancel(
@@ -234,6 +247,11 @@ def _nothing_to_do(platform: Platform, files: list[Path], types: list[str]) -> N
         f"Nothing to do: all {known} tasks of {where} have been run. "
         "Use --again to run them anew; `adp status` shows the rounds."
     )
+    if dead := sum(platform.dead_letters.in_rounds("dead").values()):
+        console.print(
+            f"In all rounds {dead} episodes are dead letters: see `adp dlq list`. "
+            "Once their cause is mended, `adp dlq retry` puts them back, and `adp run` tries them again."
+        )
 
 
 def _report(ran: Ran) -> None:
@@ -244,4 +262,6 @@ def _report(ran: Ran) -> None:
             f"Round {ran.round} failed: {ran.failure}", "Finished work is kept: mend the cause and run again."
         )
     elif ran.stopped:
-        note(f"Round {ran.round} stopped before all was run: {ran.stopped} Run again to go on with it.")
+        why = ran.stopped.removeprefix(f"Round {ran.round} stops: ")
+        again = "" if "run again" in why else " Run again to go on with it."
+        note(f"Round {ran.round} stopped before all was run: {why}{again}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Annotated, Any
 
 import dagster as dg
@@ -16,7 +17,8 @@ from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
 from adp_assets.rounds import Round
 from adp_resources.acceptance import Acceptance
-from adp_service.cli.output import console, counted, fields
+from adp_resources.task_stats import TaskRecord
+from adp_service.cli.output import FIELD, console, counted, fields, id_column, print_table
 from adp_service.cli.summary import accepted_in_words
 from adp_service.driver import completed, is_interrupted, why_stopped
 from adp_service.platform import Platform
@@ -63,7 +65,10 @@ def status(
             "state": _state(platform.instance, each, done)
         }
         table.add_row(each.name, *(cells[name] for name in columns))
-    console.print(table if table.row_count else "No round has been run yet: adp run FILE")
+    if table.row_count:
+        print_table(table)
+    else:
+        console.print("No round has been run yet: adp run FILE")
     waiting = {kind: n for (state, kind), n in platform.pool.counts().items() if state == "pending"}
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(waiting.items()))
     console.print(
@@ -137,19 +142,40 @@ def _one_round(platform: Platform, name: str) -> None:
     if selection := platform.rounds.selection(name):
         rows["chosen"] = _chosen(selection)
     if measures := Diversity(platform.database).get(name):
-        rows["diversity"] = in_words(measures)
+        rows["diversity"] = fill(in_words(measures), FIELD)
     if reason := why_stopped(platform, name):
         rows["stopped"] = reason
     fields(rows)
-    table = Table("task", "solved", "pass rate", "difficulty", box=None, pad_edge=False)
-    records = platform.task_stats.of_round(name)
-    for record in records[:MAX_TASKS]:
-        rates = ("" if rate is None else f"{rate:.2f}" for rate in (record.pass_rate, record.difficulty))
-        table.add_row(escape(record.task_id), f"{record.solved}/{record.verified}", *rates)
-    console.print("\nIts tasks over all rounds, the hardest first:")
-    console.print(table)
-    if len(records) > MAX_TASKS:
-        console.print(f"... and {len(records) - MAX_TASKS} more")
+    _print_tasks(platform, name)
+
+
+def _print_tasks(platform: Platform, name: str) -> None:
+    """The round's tasks, those first that are hard, and last those that never had a fair try."""
+    records = {record.task_id: record for record in platform.task_stats.of_round(name)}
+    ended = platform.journal.ended(name)
+    task_ids = list(records | ended)
+    shown = task_ids[:MAX_TASKS]
+    table = Table(
+        id_column("task", shown),
+        *("solved", "pass rate", "difficulty", "in this round"),
+        box=None,
+        pad_edge=False,
+    )
+    for task_id in shown:
+        here = ", ".join(f"{how} {count}" for how, count in ended.get(task_id, Counter()).most_common())
+        table.add_row(escape(task_id), *_rates(records.get(task_id)), here)
+    console.print("\nIts tasks, the hardest first; solved, pass rate and difficulty are over all rounds:")
+    print_table(table)
+    if len(task_ids) > MAX_TASKS:
+        console.print(f"... and {len(task_ids) - MAX_TASKS} more")
+
+
+def _rates(record: TaskRecord | None) -> list[str]:
+    """Solved of verified tries, pass rate and difficulty."""
+    if record is None:
+        return ["0/0", "", ""]
+    rates = (record.pass_rate, record.difficulty)
+    return [f"{record.solved}/{record.verified}", *("" if rate is None else f"{rate:.2f}" for rate in rates)]
 
 
 def _chosen(selection: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from textwrap import fill
 
-import polars as pl
 from rich.panel import Panel
 
 from adp_assets.diversity.shown import in_words
@@ -15,7 +15,8 @@ from adp_resources.acceptance import Acceptance
 from adp_resources.journal import End
 from adp_resources.task_stats import TaskRecord
 from adp_resources.usage import Taken
-from adp_service.cli.output import console, fields, shown_path
+from adp_service.cli import made
+from adp_service.cli.output import FIELD, console, fields, in_short, shown_path
 from adp_service.platform import Platform
 from runtimes.agent import OUT_OF_STEPS, OUT_OF_TIME
 from runtimes.llm.base import BUILTIN, ChatModel
@@ -37,11 +38,10 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
     for name in rounds:
         for (_, outcome), count in platform.journal.outcomes(name).items():
             outcomes[outcome] += count
-        failed.update(map(_why, platform.journal.ends(name, "unsolved", "infrastructure_error")))
+        failed.update(map(_why, platform.journal.ends(name, "unsolved")))
         unverified.update(map(_why, platform.journal.ends(name, "unverified")))
         records += platform.task_stats.within(name)
     episodes, tasks = platform.journal.tried(rounds)
-    assets = platform.settings.output / "assets"
     console.rule(f"[bold]{', '.join(rounds)}")
     fields(
         {
@@ -50,12 +50,16 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
             **_accepted(platform.journal.acceptance(rounds[-1])),
             "failed": _counted(failed),
             "unverified": _counted(unverified),
+            **_spoiled(
+                [end for name in rounds for end in platform.journal.ends(name, "infrastructure_error")]
+            ),
+            **({"cancelled": str(outcomes["cancelled"])} if outcomes["cancelled"] else {}),
             **_rates(records),
             **_dead(platform.dead_letters.in_rounds("dead"), rounds),
-            "essences": str(_rows(assets / "essences", rounds)),
-            "new tasks": _new_tasks(assets / "mutated_tasks", rounds),
+            "essences": made.essences(platform, rounds),
+            "new tasks": made.new_tasks(platform, rounds),
             **_diversity(platform, rounds),
-            "dataset rows": str(_rows(assets / "training_dataset", rounds)),
+            "dataset rows": made.dataset_rows(platform, rounds),
             **_spent(platform.usage.by_stage(rounds), chat),
             "model": f"{chat.model} ({chat.provider})",
             "datasets": ", ".join(map(shown_path, _datasets(platform, rounds))) or "none",
@@ -70,7 +74,7 @@ def print_summary(platform: Platform, rounds: list[str], chat: ChatModel) -> Non
 def _diversity(platform: Platform, rounds: list[str]) -> dict[str, str]:
     """How varied the last of the rounds is."""
     measures = Diversity(platform.database).get(rounds[-1])
-    return {"diversity": in_words(measures)} if measures else {}
+    return {"diversity": fill(in_words(measures), FIELD)} if measures else {}
 
 
 def _accepted(acceptance: Acceptance | None) -> dict[str, str]:
@@ -99,6 +103,14 @@ def _spent(taken: list[Taken], chat: ChatModel) -> dict[str, str]:
     return {"tokens": tokens, "cost": cost}
 
 
+def _spoiled(ends: list[End]) -> dict[str, str]:
+    """How many episodes our own failures ended, which count against no task, and the last cause."""
+    if not ends:
+        return {}
+    counted = _counted(Counter(end.error_type or "system_error" for end in ends))
+    return {"infrastructure": f"{counted}\nlast: {in_short(ends[-1].error_message or '')}"}
+
+
 def _rates(records: list[TaskRecord]) -> dict[str, str]:
     means = mean_pass_at_k(records)
     return {"pass@k": ", ".join(f"{value:.2f} at {k}" for k, value in means.items())} if means else {}
@@ -112,7 +124,7 @@ def _dead(waiting: dict[str, int], rounds: list[str]) -> dict[str, str]:
 def _datasets(platform: Platform, rounds: list[str]) -> list[Path]:
     output = platform.settings.output
     rows = output / "assets" / "training_dataset"
-    return [output / "datasets" / name for name in rounds if _frame(rows, name).height]
+    return [output / "datasets" / name for name in rounds if made.rows(rows, [name])]
 
 
 def _why(end: End) -> str:
@@ -120,8 +132,6 @@ def _why(end: End) -> str:
     message = end.error_message or ""
     if end.outcome == "unverified":
         return "verifier failed" if end.grade_reason else "no verifier"
-    if end.outcome == "infrastructure_error":
-        return f"infrastructure {end.error_type or 'system_error'}"
     if end.error_type is None:
         return "verifier said no"
     if message.startswith((OUT_OF_STEPS, OUT_OF_TIME)):
@@ -133,20 +143,3 @@ def _counted(reasons: Counter[str]) -> str:
     """`4 (step limit: 3, no verifier: 1)`, the most frequent reason first."""
     kinds = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
     return f"{reasons.total()} ({kinds})" if kinds else "0"
-
-
-def _rows(folder: Path, rounds: list[str]) -> int:
-    return sum(_frame(folder, name).height for name in rounds)
-
-
-def _new_tasks(folder: Path, rounds: list[str]) -> str:
-    frames = [frame for name in rounds if (frame := _frame(folder, name)).height]
-    accepted = sum(int(frame["accepted"].sum()) for frame in frames)
-    undecided = sum(frame["accepted"].null_count() for frame in frames)
-    said = f"{accepted} of {sum(frame.height for frame in frames)} proposed"
-    return f"{said}, {undecided} undecided" if undecided else said
-
-
-def _frame(folder: Path, name: str) -> pl.DataFrame:
-    path = folder / f"{name}.parquet"
-    return pl.read_parquet(path) if path.exists() else pl.DataFrame()

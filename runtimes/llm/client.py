@@ -119,10 +119,10 @@ class OpenAIChat:
         except Transient as fault:
             raise ModelUnavailable(
                 f"{self.place} gave no usable reply in {self._retry.tries} tries: {fault}.",
-                "Check that the server runs and is reachable, then run again: finished work is kept.",
+                "Check that the server runs and is reachable.",
             ) from fault
         except (BreakerOpen, NoRoom) as fault:
-            remedy = "Run again when it is back: finished work is kept."
+            remedy = "Wait until it is back."
             raise OutOfOrder(f"{self.place} is {fault}.", remedy, fault.retry_in) from fault
 
     async def aclose(self) -> None:

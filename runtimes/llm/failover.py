@@ -68,7 +68,7 @@ class Failover:
                 raise
             raise ModelUnavailable(
                 f"No reply within {self._deadline:g} s from {_places(asked)}.{_last_faults(asked)}",
-                "Raise LLM_DEADLINE or run fewer tasks at once, then run again: finished work is kept.",
+                "Raise LLM_DEADLINE or run fewer tasks at once.",
             ) from error
 
     async def aclose(self) -> None:

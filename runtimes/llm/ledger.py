@@ -27,7 +27,10 @@ FLUSH_SECONDS = 0.5
 
 DAY_SECONDS = 86_400
 
-ROUND_VARIABLE, USER_VARIABLE, USD_VARIABLE = "ROUND_TOKEN_LIMIT", "USER_TOKEN_LIMIT", "MAX_ROUND_COST_USD"
+ROUND_VARIABLE = "ROUND_TOKEN_LIMIT or --max-tokens"
+USER_VARIABLE = "USER_TOKEN_LIMIT"
+USD_VARIABLE = "MAX_ROUND_COST_USD or --max-cost"
+RAISE = "Raise the limit and run again: finished work is kept."
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -134,15 +137,17 @@ class _Scope:
         self.in_flight -= 1
         self.reserved = self.reserved - expected if self.in_flight else Spent()
 
-    def why_not(self, more: Spent) -> str | None:
-        """Which limit would be passed if `more` were taken beyond what is so far; None where none would."""
+    def why_not(self, more: Spent) -> tuple[str, str] | None:
+        """Which limit would be passed if `more` were taken beyond what is so far, and the way out."""
         so_far, total = self.so_far, self.so_far + more
         if self.most_tokens is not None and total.tokens > self.most_tokens:
-            return f"{so_far.tokens:,} of {self.most_tokens:,} tokens are spent ({self.tokens_variable})"
+            said = f"{so_far.tokens:,} of {self.most_tokens:,} tokens are spent ({self.tokens_variable}); "
+            return f"{said}the next call is expected to take {more.tokens:,}", RAISE
         if self.most_usd is not None and total.unpriced:
-            return f"the model has no known price (LLM_PRICES), and {USD_VARIABLE} is set"
+            said = f"the model has no known price (LLM_PRICES), and {USD_VARIABLE} is set"
+            return said, "Set its price in LLM_PRICES and run again: finished work is kept."
         if self.most_usd is not None and total.usd > self.most_usd:
-            return f"{so_far.usd:.4f} of {self.most_usd:.4f} US dollars are spent ({USD_VARIABLE})"
+            return f"{so_far.usd:.4f} of {self.most_usd:.4f} US dollars are spent ({USD_VARIABLE})", RAISE
         return None
 
 
@@ -206,12 +211,9 @@ class Ledger:
         scopes = await self._scopes_of(account)
         while True:
             for scope in scopes:
-                if why := scope.why_not(expected):
-                    raise BudgetSpent(
-                        f"{scope.name} stops: {why}; the next call is expected to take {expected.tokens:,}.",
-                        "Raise the limit and run again: finished work is kept.",
-                        user=scope.user,
-                    )
+                if found := scope.why_not(expected):
+                    why, way_out = found
+                    raise BudgetSpent(f"{scope.name} stops: {why}.", way_out, user=scope.user)
             if not any(scope.why_not(scope.reserved + expected) for scope in scopes):
                 break
             await self._settled.wait()

@@ -146,6 +146,9 @@ def test_a_run_stops_at_its_limit_and_goes_on_when_it_is_raised(tmp_path: Path) 
         assert stopped.code == 3, stopped.said
         assert "ROUND_TOKEN_LIMIT" in stopped.said
         assert set(outcomes(tmp_path)) == {"unverified", "cancelled"}
+        assert f"cancelled {outcomes(tmp_path)['cancelled']}" in " ".join(stopped.output.split())
+        assert stopped.said.count("round-0001") == 1, "one sentence says which round stops"
+        assert "of 6,000 tokens are spent (ROUND_TOKEN_LIMIT or --max-tokens)" in stopped.said
         project(tmp_path, VLLM_URL=server.url, MUTATIONS_PER_ESSENCE=0, ROUND_TOKEN_LIMIT=10**6)
         gone_on = adp(tmp_path, "run", "tasks.jsonl")
         assert gone_on.code == 0, gone_on.said

@@ -47,6 +47,30 @@ def test_all_candidates_are_listed_with_the_gate_and_its_reason(said: Any) -> No
     assert "4 candidates: 1 accepted, 1 undecided, rejected by " in output
 
 
+def test_a_candidate_that_was_let_in_is_not_shown_as_refused(said: Any) -> None:
+    [row] = [text for text in said().output.splitlines() if text.startswith("good")]
+    assert row.split() == ["good", "round-0001", "(accepted)"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_long_ids_stay_whole_on_one_line(
+    tmp_path: Path,
+    said: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+) -> None:
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    name = "a-task-with-an-id-of-a-good-length-" * 2
+    because = "its wording is too near that of another task that the pool has had"
+    table = CandidateTable(Platform({"project_root": str(tmp_path)}).database)
+    refused = Verdict("novelty", False, because)
+    table.keep("round-0002", [Judgement(candidate(task(name)), [refused], "novelty")])
+    output = said("round-0002").output
+    assert name in output
+    assert (because in output) is not terminal
+
+
 def test_they_are_chosen_by_round_gate_and_verdict(said: Any) -> None:
     assert "good" not in said("round-0001", "--rejected").output
     assert "1 candidates: 0 accepted, rejected by novelty 1" in said("--gate", "novelty").output

@@ -77,6 +77,7 @@ def test_the_list_names_each_with_its_last_error(platform: Platform, said: Said)
     for name in ("round-0001/a/0", "round-0001/a/1", "round-0001/b/0", "round-0001/c/0"):
         assert name in listed
     assert "No server for b." in listed
+    assert listed.index("network_error, 2 of this cause: No server for a.") < listed.index("round-0001/a/0")
 
 
 def test_one_is_shown_with_every_try(platform: Platform, said: Said) -> None:
@@ -84,6 +85,7 @@ def test_one_is_shown_with_every_try(platform: Platform, said: Said) -> None:
     assert shown.index("down 1") < shown.index("down 2")
     assert "here" in shown
     assert "waits for a decision" in shown
+    assert "once the cause is mended: adp dlq retry round-0001/b/0" in shown
 
 
 def test_what_is_put_back_is_named_by_letter_task_or_round(platform: Platform, said: Said) -> None:

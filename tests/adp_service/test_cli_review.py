@@ -40,6 +40,7 @@ def test_waiting_tasks_are_listed_and_shown_with_what_is_known_of_them(adp_revie
     assert "3 wait" in listed.output
     for word in ("task-a", "web", "parameter", "seed", "numeric", "1.00", "Write the function of task-a."):
         assert word in listed.output
+    assert "task-a" in listed.output.splitlines(), "an id has a line of its own"
     (only,) = json.loads(adp_review("list", "--gate-trivial", "--json").output)
     assert (only["task_id"], only["parents"], only["expected_pass"]) == ("task-a", ["seed"], 1.0)
     assert "No task waits for review that fits." in adp_review("list", "--operator", "other").output

@@ -16,6 +16,7 @@ from runtimes.perform import perform
 from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from sandbox import SandboxPool
+from tests.adp_service.command import project
 from tests.runtimes.scripted import ScriptedModel, Turn, call, finishes, says
 
 ANSWER = Verifier("numeric", {"expected": 42})
@@ -41,7 +42,7 @@ async def slowly() -> Message:
 
 
 def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def play() -> list[Trajectory]:
         return [
@@ -55,19 +56,25 @@ def test_the_summary_tells_why_episodes_failed_and_why_nobody_could_judge(
             await ended("open", finishes("42"), verifier=None),
         ]
 
-    platform = Platform({"project_root": str(tmp_path)})
+    monkeypatch.setenv("DAGSTER_HOME", "")  # opening the instance sets it; this undoes that afterwards
+    platform = Platform({"project_root": str(project(tmp_path))})
     for trajectory in asyncio.run(play()):
         platform.journal.write(trajectory)
     broken = Trajectory(task_id="broken", runtime_id="web", round="r", grade_reason="The script failed.")
     platform.journal.write(broken)
+    stopped = Trajectory(task_id="stopped", runtime_id="web", round="r", outcome="cancelled")
+    platform.journal.write(stopped)
 
     print_summary(platform, ["r"], ScriptedModel(finishes("")))
 
     lines = [" ".join(text.split()) for text in capsys.readouterr().out.splitlines()]
     (failed,) = [text for text in lines if text.startswith("failed")]
-    assert failed.startswith("failed 6 (verifier said no: 2, ")
-    for reason in ("step limit: 1", "time limit: 1", "runtime_error: 1", "infrastructure network_error: 1"):
+    assert failed.startswith("failed 5 (verifier said no: 2, ")
+    for reason in ("step limit: 1", "time limit: 1", "runtime_error: 1"):
         assert reason in failed
+    place = lines.index("infrastructure 1 (network_error: 1)")
+    assert lines[place + 1] == "last: No server."
+    assert "cancelled 1" in lines
     (unverified,) = [text for text in lines if text.startswith("unverified")]
     assert unverified.startswith("unverified 2 (")
     for reason in ("no verifier: 1", "verifier failed: 1"):

@@ -283,8 +283,9 @@ async def test_a_round_s_money_ends_at_its_limit(usage: UsageTable) -> None:
 async def test_money_that_cannot_be_counted_is_not_spent_where_it_is_limited(usage: UsageTable) -> None:
     model = Counting()
     metering = Metering(ledger=Ledger(usage, Limits(round_usd=5.0)))
-    with pytest.raises(BudgetSpent, match=r"no known price \(LLM_PRICES\)"):
+    with pytest.raises(BudgetSpent, match=r"no known price \(LLM_PRICES\)") as spent:
         await ask(metering.model_for(model, MINE))
+    assert spent.value.remedy.startswith("Set its price in LLM_PRICES")
     assert model.asked == 0
 
 
