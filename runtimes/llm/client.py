@@ -25,6 +25,7 @@ from runtimes.llm.faults import (
     status_fault,
     unknown_parameters,
 )
+from runtimes.llm.outage import Outage
 from runtimes.llm.pace import NoRoom, Pace, RateLimited
 from runtimes.llm.reply import MAX_REPLY_BYTES, read_reply
 from runtimes.llm.retry import RetryPolicy, Transient
@@ -74,6 +75,7 @@ class OpenAIChat:
         timeout: float = 120.0,
         max_in_flight: int = 256,
         breaker: Breaker | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self.provider = provider
         self.model = model
@@ -81,6 +83,7 @@ class OpenAIChat:
         self.has_answered = False
         self.last_fault = ""
         self.breaker = breaker or Breaker(least_calls=LEAST_CALLS, name=self.place)
+        self._outage = outage or Outage(self.place)
         self._api_key = api_key
         self._retry = retry
         self._timeout = timeout
@@ -126,6 +129,7 @@ class OpenAIChat:
             raise OutOfOrder(f"{self.place} is {fault}.", remedy, fault.retry_in) from fault
 
     async def aclose(self) -> None:
+        self._outage.close()
         if self._client is not None:
             await self._client.close()
             self._client = self._pace = None
@@ -140,12 +144,16 @@ class OpenAIChat:
             try:
                 async with pace.slot(again=again):
                     with self.breaker.call(Transient, OutOfCredit, again=tried):
-                        return await self._try(client, request, schema, time.monotonic() - began)
+                        reply = await self._try(client, request, schema, time.monotonic() - began)
+                self._heard()
+                return reply
             except RateLimited as fault:
-                self.has_answered, self.last_fault = True, str(fault)
+                self._heard()
+                self.last_fault = str(fault)
                 again = True
             except Transient as fault:
                 self.last_fault = str(fault)
+                self._outage.failed(self.last_fault, ever_answered=self.has_answered)
                 if fault.retry_after:
                     pace.pause(fault.retry_after)
                 raise
@@ -163,9 +171,11 @@ class OpenAIChat:
             raise connection_fault(error, self) from error
         except openai.APIStatusError as error:
             raise status_fault(error, self) from error
-        reply = read_reply(body, provider=self.provider, model=self.model, waited=waited)
+        return read_reply(body, provider=self.provider, model=self.model, waited=waited)
+
+    def _heard(self) -> None:
         self.has_answered = True
-        return reply
+        self._outage.answered()
 
     async def _post_as_taken(
         self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None
