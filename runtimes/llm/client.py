@@ -128,6 +128,35 @@ class OpenAIChat:
             remedy = "Run again when it is back: finished work is kept."
             raise OutOfOrder(f"{self.place} is {fault}.", remedy, fault.retry_in) from fault
 
+    async def check(self, timeout: float) -> None:
+        """Ask for the list of models, which costs nothing: is the provider there, and does it take the key?
+
+        Raises ModelRefused where it does not, OutOfCredit, and ModelUnavailable when nothing usable comes
+        within `timeout` seconds. A server without such a list passes: it answered.
+        """
+        client, _ = self._open()
+        try:
+            async with asyncio.timeout(timeout):
+                await client.get("/models", cast_to=bytes)
+        except TimeoutError:
+            fault: Exception = Transient(f"no reply within {timeout:g} s")
+        except self._openai.APIConnectionError as error:
+            fault = connection_fault(error, self)
+        except (self._openai.NotFoundError, self._openai.RateLimitError) as error:
+            fault = status_fault(error, self)
+            if not isinstance(fault, OutOfCredit):
+                return
+        except self._openai.APIStatusError as error:
+            fault = status_fault(error, self)
+        else:
+            return
+        if isinstance(fault, Transient):
+            raise ModelUnavailable(
+                f"{self.place} does not answer: {fault}.",
+                "Check the network and the address, or set another provider's key.",
+            ) from fault
+        raise fault
+
     async def aclose(self) -> None:
         self._outage.close()
         if self._client is not None:
