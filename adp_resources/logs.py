@@ -40,8 +40,10 @@ def log_to_file(folder: Path, level: str, redactor: Redactor) -> None:
     except OSError:
         return
     handler.setFormatter(RedactingFormatter(redactor))
+    # Of the handler alone: others listen at the same loggers, `adp run` for what its user should know.
+    handler.setLevel(level.upper())
     for name in OURS:
         logger = logging.getLogger(name)
         logger.addHandler(handler)
-        logger.setLevel(level.upper())
+        logger.setLevel(logging.DEBUG)
         logger.propagate = False

@@ -140,10 +140,12 @@ class TaskFiles:
             report.rejects_file = self._keep_rejects(path)
         return report
 
-    def preview(self, path: Path) -> Iterator[TaskSpec]:
-        """The tasks that `read` would take in, without taking them: new ids of lines not read before."""
-        path = path.absolute()
-        seen: set[str] = set()
+    def preview(self, report: IntakeReport) -> Iterator[TaskSpec]:
+        """The tasks of the report's file that `read` would take in: new ids of lines not read before.
+
+        None is taken in, no place remembered and no reject kept; the report is filled as `read` would.
+        """
+        path, seen = report.path, set(report.accepted)
         with open_task_file(path) as file:
             place = self._place(path, file)
             for line in read_lines(file, place.end, place.lines):
@@ -151,10 +153,14 @@ class TaskFiles:
                     continue
                 try:
                     task = self._parse(line, path)
-                except InvalidTask:
+                except InvalidTask as error:
+                    report.rejected.append((line.number, str(error)))
                     continue
-                if task.task_id not in seen and self.pool.get(task.task_id) is None:
+                if task.task_id in seen or self.pool.get(task.task_id) is not None:
+                    report.duplicates.append((line.number, task.task_id))
+                else:
                     seen.add(task.task_id)
+                    report.accepted.append(task.task_id)
                     yield task
 
     def _place(self, path: Path, file: BinaryIO) -> Place:

@@ -9,19 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from adp_resources.resources import resources
+from adp_resources.settings import secret_redactor
 from adp_service.cli.output import console
 from adp_service.cli.protections import protections_table
 from adp_service.cli.tools import Shelf
 from adp_service.platform import Platform
 from runtimes.errors import PlatformError
 from runtimes.llm.base import BUILTIN
+from runtimes.llm.client import OpenAIChat
+from runtimes.llm.failover import Failover
 from runtimes.llm.providers import choose_model
 from runtimes.registry import create_runtime, task_types
 
 MIN_FREE_BYTES = 1 << 30
+ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,16 @@ def doctor() -> None:
         "database": _database,
         "dagster": _dagster,
         "tools": _tools,
-        "model": _model,
     }
     found = [_examine(subject, check, platform) for subject, check in checks.items()]
+    found += asyncio.run(_models(platform))
     found += asyncio.run(_runtimes(platform))
     table = Table(*(Column(name, overflow="fold") for name in ("", "what", "finding", "remedy")))
+    # A provider may repeat the key it refuses.
+    redacted = secret_redactor(platform.settings).text
     for finding in found:
         mark = "[green]ok[/]" if finding.well else "[red]bad[/]"
-        table.add_row(mark, finding.subject, finding.said, finding.remedy)
+        table.add_row(mark, finding.subject, escape(redacted(finding.said)), escape(redacted(finding.remedy)))
     console.print(table)
     console.print(asyncio.run(protections_table(platform.settings, console.width)))
     if not all(finding.well for finding in found):
@@ -62,6 +69,28 @@ def _examine(subject: str, check: Callable[[Platform], str], platform: Platform)
         return Finding(subject, True, check(platform))
     except PlatformError as error:
         return Finding(subject, False, error.message, error.remedy)
+
+
+async def _models(platform: Platform) -> list[Finding]:
+    """Who would be asked, in their order, and whether each is there and takes its key."""
+    try:
+        chat = choose_model(platform.settings.model_choice())
+    except PlatformError as error:
+        return [Finding("model", False, error.message, error.remedy)]
+    if not isinstance(chat, Failover):
+        return [Finding("model", True, f"{chat.model} ({chat.provider})")]
+    try:
+        return await asyncio.gather(*map(_answers, chat.clients))
+    finally:
+        await chat.aclose()
+
+
+async def _answers(client: OpenAIChat) -> Finding:
+    try:
+        await client.check(ANSWER_SECONDS)
+    except PlatformError as error:
+        return Finding("model", False, error.message, error.remedy)
+    return Finding("model", True, f"{client.model} ({client.provider} at {client.base_url} answers)")
 
 
 async def _runtimes(platform: Platform) -> list[Finding]:
@@ -103,8 +132,3 @@ def _tools(platform: Platform) -> str:
     if shelf.faults:
         raise shelf.faults[0]
     return f"{len(shelf.toolbox.names())} names that tasks may use"
-
-
-def _model(platform: Platform) -> str:
-    chat = choose_model(platform.settings.model_choice())
-    return f"{chat.model} ({chat.provider})"

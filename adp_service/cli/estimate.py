@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
-from adp_assets.intake.task_files import TaskFiles
+from adp_assets.intake.task_files import IntakeReport, TaskFiles
 from adp_assets.rounds import Round
 from adp_assets.workload import ACCEPTED, SOLVED, TEACHING, Course, new_rounds, rest_of_round, still_wanted
 from adp_service.cli.campaign import Order
@@ -23,21 +23,35 @@ from runtimes.llm.base import ChatModel
 from runtimes.llm.prices import Prices, read_prices
 
 
-def print_estimate(platform: Platform, order: Order, chat: ChatModel, *, as_json: bool) -> None:
-    """Print what the order would take. No task is taken in, no round planned and no model asked."""
-    found = estimate(_loads(platform, order), _Past(platform, chat.model), _Cost(platform, chat))
+def print_estimate(
+    platform: Platform,
+    order: Order,
+    chat: ChatModel,
+    report: Callable[[list[IntakeReport]], None],
+    *,
+    as_json: bool,
+) -> None:
+    """Print what the order would take. No task is taken in, no round planned and no model asked.
+
+    `report` is told what would become of the lines that were not read yet. Exits with 1 when nothing is to be
+    done and some of them are no tasks.
+    """
+    intake = [IntakeReport(Path(path)) for path in order.files]
+    found = estimate(_loads(platform, order, intake), _Past(platform, chat.model), _Cost(platform, chat))
+    report(intake)
     if as_json:
         plain = {"model": chat.model, "provider": chat.provider, **msgspec.to_builtins(found)}
         typer.echo(msgspec.json.format(msgspec.json.encode(plain)))
-        return
-    if not found.loads:
+    elif found.loads:
+        _show(found, chat)
+        _say_limits(platform, found)
+    else:
         console.print("Nothing to do: no task waits, so nothing would be spent.")
-        return
-    _show(found, chat)
-    _say_limits(platform, found)
+    if not found.loads and any(each.rejected for each in intake):
+        raise typer.Exit(1)
 
 
-def _loads(platform: Platform, order: Order) -> list[Load]:
+def _loads(platform: Platform, order: Order, intake: list[IntakeReport]) -> list[Load]:
     """What `adp run` would do: rounds that were left, then new ones."""
     settings = platform.settings
     loads: list[Load] = []
@@ -59,7 +73,7 @@ def _loads(platform: Platform, order: Order) -> list[Load]:
         wanted = still_wanted(own, rest) if each.round.accept else wanted
     feeds = settings.feedback_enabled or rounds == 1
     new = msgspec.structs.replace(course, mutations=course.mutations if feeds else 0, accept=wanted)
-    return loads + new_rounds(_waiting(platform, order), new)
+    return loads + new_rounds(_waiting(platform, order, intake), new)
 
 
 def _wanted(platform: Platform, order: Order, left: list[Unfinished]) -> int | None:
@@ -94,13 +108,13 @@ def _episodes_left(platform: Platform, planned: Round) -> tuple[Counter[str], Co
     return Counter({kind: max(count, 0) for kind, count in left.items()}), Counter(counts)
 
 
-def _waiting(platform: Platform, order: Order) -> Counter[str]:
+def _waiting(platform: Platform, order: Order, intake: list[IntakeReport]) -> Counter[str]:
     """Tasks a new round would take, by type: of the pool, and of lines that were not read yet."""
     tasks = platform.pool.seeds if order.again else platform.pool.pending_by_type
     waiting = tasks(order.files, order.types)
     reader = TaskFiles(platform.pool, platform.settings.output / "rejected", platform.settings.task_timeout)
-    for path in order.files:
-        for task in reader.preview(Path(path)):
+    for report in intake:
+        for task in reader.preview(report):
             if not order.types or task.task_type in order.types:
                 waiting[task.task_type] += 1
     return waiting

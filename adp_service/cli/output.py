@@ -36,9 +36,9 @@ def complain(message: str, remedy: str = "") -> None:
         errors.print(Text.assemble(("  try: ", "bold"), redactor.text(remedy)))
 
 
-def note(message: str) -> None:
+def note(message: str, on: Console = errors) -> None:
     """Something a person should know that is no error."""
-    errors.print(Text.assemble(("note: ", "bold yellow"), secret_redactor().text(message)))
+    on.print(Text.assemble(("note: ", "bold yellow"), secret_redactor().text(message)))
 
 
 def in_short(text: str, most: int = SHOWN) -> str:

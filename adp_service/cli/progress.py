@@ -1,16 +1,18 @@
-"""A progress bar for a round, read from the journal while the round runs."""
+"""A progress bar for a round, read from the journal while the round runs, and why it may stand still."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from adp_service.cli.output import console
+from adp_service.cli.output import console, errors, note
 from adp_service.platform import Platform
 from runtimes.errors import PlatformError
+from runtimes.llm import outage
 
 POLL_SECONDS = 0.5
 
@@ -41,13 +43,30 @@ def round_progress(platform: Platform, name: str) -> Iterator[None]:
             bar.update(shown, total=total, completed=done, said="done" if last else said)
 
     thread = threading.Thread(target=follow, name="round-progress", daemon=True)
-    with bar:
+    with bar, _outages_told():
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
+
+
+class _Notes(logging.Handler):
+    """Shows each record as a note: above the bar in a terminal, else with all other complaints."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage(), console if console.is_terminal else errors)
+
+
+@contextmanager
+def _outages_told() -> Iterator[None]:
+    notes = _Notes()
+    outage.log.addHandler(notes)
+    try:
+        yield
+    finally:
+        outage.log.removeHandler(notes)
 
 
 def _state(platform: Platform, name: str) -> tuple[int | None, int, str]:

@@ -117,7 +117,7 @@ def run(
         max_tasks=max_tasks,
     )
     if estimate:
-        print_estimate(platform, order, chat, as_json=as_json)
+        print_estimate(platform, order, chat, _report_intake, as_json=as_json)
         return
     _report_intake(_read(platform, files, again))
     campaign = Campaign(platform, order, say=note)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import signal
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from adp_service.cli.output import console
 from adp_service.platform import Platform, prepare_home
+from runtimes.errors import ConfigurationError
+
+LOOK_SECONDS = 0.2
+
+# `dagster dev` says of itself that `dg dev` is newer, which only developers of this project have installed.
+NO_WORD_OF_DG = "ignore:Function `dev_command` is superseded:FutureWarning"
 
 
 def ui(
@@ -19,9 +31,48 @@ def ui(
     """Open Dagster's UI, with its daemon for sensors and schedules, on the rounds that `adp run` made."""
     settings = Platform({}).settings
     prepare_home(settings)
-    os.chdir(settings.project_root)
+    _check_free(host, port)
     dagster = Path(sys.executable).with_name("dagster")
-    arguments = [str(dagster), "dev", "--host", host, "--port", str(port)]
+    arguments = [
+        sys.executable,
+        "-W",
+        NO_WORD_OF_DG,
+        str(dagster),
+        "dev",
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
     if not (settings.project_root / "pyproject.toml").exists():
         arguments += ["-m", "adp_assets.definitions"]
-    os.execv(arguments[0], arguments)
+    url = f"http://{host}:{port}"
+    console.print(f"Starting Dagster's UI at {url} ...")
+    # In a session of its own, so that it hears of a Ctrl-C once, from here, whoever else was sent one.
+    with subprocess.Popen(arguments, cwd=settings.project_root, start_new_session=True) as server:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: server.terminate())
+        if _answers(url, server):
+            console.print(f"{url} is ready. Ctrl-C ends it.")
+    raise typer.Exit(server.returncode)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise ConfigurationError where nobody can listen, before Dagster has taken its time to find out."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The UI cannot listen at {host}:{port}: {error.strerror or error}.",
+            "Name another port: adp ui --port 3001.",
+        ) from error
+
+
+def _answers(url: str, server: subprocess.Popen[bytes]) -> bool:
+    """Wait until it answers; False where the server ends instead."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while server.poll() is None:
+        with suppress(OSError), direct.open(f"{url}/server_info", timeout=5):
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False

@@ -25,6 +25,7 @@ from runtimes.llm.faults import (
     status_fault,
     unknown_parameters,
 )
+from runtimes.llm.outage import Outage
 from runtimes.llm.pace import NoRoom, Pace, RateLimited
 from runtimes.llm.reply import MAX_REPLY_BYTES, read_reply
 from runtimes.llm.retry import RetryPolicy, Transient
@@ -74,6 +75,7 @@ class OpenAIChat:
         timeout: float = 120.0,
         max_in_flight: int = 256,
         breaker: Breaker | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self.provider = provider
         self.model = model
@@ -81,6 +83,7 @@ class OpenAIChat:
         self.has_answered = False
         self.last_fault = ""
         self.breaker = breaker or Breaker(least_calls=LEAST_CALLS, name=self.place)
+        self._outage = outage or Outage(self.place)
         self._api_key = api_key
         self._retry = retry
         self._timeout = timeout
@@ -125,7 +128,37 @@ class OpenAIChat:
             remedy = "Wait until it is back."
             raise OutOfOrder(f"{self.place} is {fault}.", remedy, fault.retry_in) from fault
 
+    async def check(self, timeout: float) -> None:
+        """Ask for the list of models, which costs nothing: is the provider there, and does it take the key?
+
+        Raises ModelRefused where it does not, OutOfCredit, and ModelUnavailable when nothing usable comes
+        within `timeout` seconds. A server without such a list passes: it answered.
+        """
+        client, _ = self._open()
+        try:
+            async with asyncio.timeout(timeout):
+                await client.get("/models", cast_to=bytes)
+        except TimeoutError:
+            fault: Exception = Transient(f"no reply within {timeout:g} s")
+        except self._openai.APIConnectionError as error:
+            fault = connection_fault(error, self)
+        except (self._openai.NotFoundError, self._openai.RateLimitError) as error:
+            fault = status_fault(error, self)
+            if not isinstance(fault, OutOfCredit):
+                return
+        except self._openai.APIStatusError as error:
+            fault = status_fault(error, self)
+        else:
+            return
+        if isinstance(fault, Transient):
+            raise ModelUnavailable(
+                f"{self.place} does not answer: {fault}.",
+                "Check the network and the address, or set another provider's key.",
+            ) from fault
+        raise fault
+
     async def aclose(self) -> None:
+        self._outage.close()
         if self._client is not None:
             await self._client.close()
             self._client = self._pace = None
@@ -140,12 +173,16 @@ class OpenAIChat:
             try:
                 async with pace.slot(again=again):
                     with self.breaker.call(Transient, OutOfCredit, again=tried):
-                        return await self._try(client, request, schema, time.monotonic() - began)
+                        reply = await self._try(client, request, schema, time.monotonic() - began)
+                self._heard()
+                return reply
             except RateLimited as fault:
-                self.has_answered, self.last_fault = True, str(fault)
+                self._heard()
+                self.last_fault = str(fault)
                 again = True
             except Transient as fault:
                 self.last_fault = str(fault)
+                self._outage.failed(self.last_fault, ever_answered=self.has_answered)
                 if fault.retry_after:
                     pace.pause(fault.retry_after)
                 raise
@@ -163,9 +200,11 @@ class OpenAIChat:
             raise connection_fault(error, self) from error
         except openai.APIStatusError as error:
             raise status_fault(error, self) from error
-        reply = read_reply(body, provider=self.provider, model=self.model, waited=waited)
+        return read_reply(body, provider=self.provider, model=self.model, waited=waited)
+
+    def _heard(self) -> None:
         self.has_answered = True
-        return reply
+        self._outage.answered()
 
     async def _post_as_taken(
         self, client: AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any] | None

@@ -56,6 +56,20 @@ def test_an_estimate_goes_by_assumptions_first_and_by_what_was_paid_after(tmp_pa
     assert 0 < after["most_tokens"] < before["least_tokens"]
 
 
+@pytest.mark.parametrize(("good", "code"), [(line("t"), 0), ("", 1)])
+def test_an_estimate_tells_of_bad_lines_in_the_words_of_the_run(tmp_path: Path, good: str, code: int) -> None:
+    bad = line("b", task_type="cooking") + "not json\n"
+    project(tmp_path, CHOSEN_MODEL="builtin", FEEDBACK_ENABLED="false")
+    (tmp_path / "tasks.jsonl").write_text(bad + good + good)
+    told = adp(tmp_path, "run", "tasks.jsonl", "--estimate")
+    ran = adp(tmp_path, "run", "tasks.jsonl")
+
+    about = [text for text in told.said.splitlines() if "tasks.jsonl:" in text]
+    assert len(about) == (3 if good else 2), told.said
+    assert about == [text for text in ran.said.splitlines() if "tasks.jsonl:" in text]
+    assert (told.code, ran.code) == (code, code)
+
+
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the variable back that a Dagster instance in this process is named by."""

@@ -25,7 +25,7 @@ GOOD = completion(assistant("Hi."), prompt_tokens=5, completion_tokens=2)
 
 @dataclass
 class Served:
-    """A server that gives `replies` in order, the last again and again.
+    """A server that gives `replies` in order, the last again and again, to whatever it is asked.
 
     `requests` are the bodies it was sent, `keys` the authorisations, `cut_off` how often the client closed
     the connection before it had its reply.
@@ -41,6 +41,9 @@ class Served:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(await request.json())
+        return await self.answer(request)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.keys.append(request.headers["Authorization"])
         self.asked.set()
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
@@ -57,6 +60,7 @@ async def server(*replies: Replying, tls: ssl.SSLContext | None = None) -> Async
     served = Served(list(replies))
     app = web.Application()
     app.router.add_post("/v1/chat/completions", served.chat)
+    app.router.add_get("/v1/models", served.answer)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()

@@ -11,10 +11,21 @@ from aiohttp import web
 
 from runtimes.errors import InfrastructureError, ModelRefused, ModelUnavailable, ToolError
 from runtimes.llm.base import Reply, Sampling
+from runtimes.llm.faults import OutOfCredit
 from runtimes.llm.retry import RetryPolicy
 from tests.llm_server.process import ROOT, llm_server
 from tests.llm_server.replies import completion
-from tests.runtimes.llm.serving import ASK, GOOD, breaks_off, chat, gives, serving
+from tests.runtimes.llm.serving import (
+    ASK,
+    GOOD,
+    Replying,
+    breaks_off,
+    chat,
+    gives,
+    hangs,
+    refuses,
+    serving,
+)
 
 ANSWERS = ROOT / "tests/data/word_problems.jsonl"
 FIRST = json.loads(ANSWERS.read_text(encoding="utf-8").splitlines()[0])
@@ -279,3 +290,42 @@ async def test_a_client_can_be_closed_twice_and_used_again() -> None:
         await model.aclose()
         await model.aclose()
         assert (await model.complete(ASK)).message["content"] == "Hi."
+
+
+@pytest.mark.parametrize("reply", [gives(b'{"data": []}'), refuses(404), refuses(429, "Slow down.")])
+async def test_a_provider_that_answers_to_its_key_passes_the_check(reply: Replying) -> None:
+    async with serving(reply) as (served, model):
+        await model.check(timeout=60)
+    assert served.keys == ["Bearer secret-key"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "told"),
+    [
+        (refuses(401, "Bad key."), ModelRefused, "HTTP 401: Bad key."),
+        (refuses(402), OutOfCredit, "for want of money"),
+        (refuses(429, "insufficient_quota"), OutOfCredit, "for want of money"),
+        (refuses(503), ModelUnavailable, "does not answer: HTTP 503"),
+    ],
+)
+async def test_the_check_tells_why_a_provider_would_take_no_call(
+    reply: Replying, error: type[Exception], told: str
+) -> None:
+    async with serving(reply) as (_, model):
+        with pytest.raises(error, match=told):
+            await model.check(timeout=60)
+
+
+async def test_the_check_waits_no_longer_than_it_is_told() -> None:
+    async with serving(hangs) as (_, model):
+        with pytest.raises(ModelUnavailable, match=r"does not answer: no reply within 0\.05 s"):
+            await model.check(timeout=0.05)
+
+
+async def test_the_check_of_an_address_where_nobody_listens_says_so() -> None:
+    async with serving(hangs) as (served, _):
+        pass
+    model = chat(served.url)
+    with pytest.raises(ModelUnavailable, match="does not answer: connection failed"):
+        await model.check(timeout=60)
+    await model.aclose()
