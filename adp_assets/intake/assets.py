@@ -102,6 +102,12 @@ def seed_tasks(
     return frame
 
 
+def task_files(pool: TaskPool, settings: Settings) -> TaskFiles:
+    """What reads task files as these settings say, and tells what is odd about tasks."""
+    notes = Notes(toolbox_of(settings, pool.database))
+    return TaskFiles(pool, settings.output / "rejected", settings.task_timeout, notes)
+
+
 def read_task_files(
     pool: TaskPool, settings: Settings, paths: list[Path], again: KnownTasks | None = None
 ) -> list[IntakeReport]:
@@ -110,8 +116,7 @@ def read_task_files(
     With `again` the whole of each, so that the pool has the files' versions of tasks it knows. Raises
     ConfigurationError when none of them is one.
     """
-    notes = Notes(toolbox_of(settings, pool.database))
-    reader = TaskFiles(pool, settings.output / "rejected", settings.task_timeout, notes)
+    reader = task_files(pool, settings)
     reports: list[IntakeReport] = []
     errors: list[ConfigurationError] = []
     for path in paths:

@@ -161,6 +161,7 @@ class TaskFiles:
                 else:
                     seen.add(task.task_id)
                     report.accepted.append(task.task_id)
+                    self._note(line, task, report)
                     yield task
 
     def _place(self, path: Path, file: BinaryIO) -> Place:

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from adp_resources.resources import resources
 from adp_resources.settings import secret_redactor
-from adp_service.cli.output import console
+from adp_service.cli.output import console, print_table
 from adp_service.cli.protections import protections_table
 from adp_service.cli.tools import Shelf
 from adp_service.platform import Platform
@@ -58,7 +58,7 @@ def doctor() -> None:
     for finding in found:
         mark = "[green]ok[/]" if finding.well else "[red]bad[/]"
         table.add_row(mark, finding.subject, escape(redacted(finding.said)), escape(redacted(finding.remedy)))
-    console.print(table)
+    print_table(table)
     console.print(asyncio.run(protections_table(platform.settings, console.width)))
     if not all(finding.well for finding in found):
         raise typer.Exit(1)

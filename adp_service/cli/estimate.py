@@ -12,7 +12,8 @@ import typer
 from rich.table import Column, Table
 
 from adp_assets.estimate import WIDE, Estimate, Expected, Load, Tokens, estimate
-from adp_assets.intake.task_files import IntakeReport, TaskFiles
+from adp_assets.intake.assets import task_files
+from adp_assets.intake.task_files import IntakeReport
 from adp_assets.rounds import Round
 from adp_assets.workload import ACCEPTED, SOLVED, TEACHING, Course, new_rounds, rest_of_round, still_wanted
 from adp_service.cli.campaign import Order
@@ -112,7 +113,7 @@ def _waiting(platform: Platform, order: Order, intake: list[IntakeReport]) -> Co
     """Tasks a new round would take, by type: of the pool, and of lines that were not read yet."""
     tasks = platform.pool.seeds if order.again else platform.pool.pending_by_type
     waiting = tasks(order.files, order.types)
-    reader = TaskFiles(platform.pool, platform.settings.output / "rejected", platform.settings.task_timeout)
+    reader = task_files(platform.pool, platform.settings)
     for report in intake:
         for task in reader.preview(report):
             if not order.types or task.task_type in order.types:

@@ -65,7 +65,7 @@ def test_an_estimate_tells_of_bad_lines_in_the_words_of_the_run(tmp_path: Path, 
     ran = adp(tmp_path, "run", "tasks.jsonl")
 
     about = [text for text in told.said.splitlines() if "tasks.jsonl:" in text]
-    assert len(about) == (3 if good else 2), told.said
+    assert len(about) == (4 if good else 2), told.said
     assert about == [text for text in ran.said.splitlines() if "tasks.jsonl:" in text]
     assert (told.code, ran.code) == (code, code)
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.adp_service.command import adp, project
 from tests.runtimes.llm.serving import gives, refuses, server
 
 KEY = "sk-pl4nted-0123456789abcdef"
 
 
-async def test_a_key_that_is_refused_is_told_with_its_cause_and_not_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "500")  # so that no finding is folded
+async def test_a_key_that_is_refused_is_told_with_its_cause_and_not_shown(tmp_path: Path) -> None:
     async with (
         server(refuses(401, f"Incorrect API key provided: {KEY}")) as refusing,
         server(gives(b'{"data": []}')) as answering,
