@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +11,7 @@ from msgspec import Struct
 from adp_assets.diversity.likeness import distance, near_copies
 from adp_assets.diversity.rarefaction import entropy
 from adp_assets.mutation.languages import language_of
-from adp_assets.mutation.novelty.shingles import shingles
+from adp_assets.mutation.novelty.shingles import shingles, words
 from runtimes.contracts import TaskSpec
 
 UNNAMED = "unnamed"
@@ -111,14 +110,6 @@ def spread(kinds: Iterable[str]) -> Spread:
 
 def domain(task: TaskSpec) -> str:
     return str(task.metadata.get("domain") or UNNAMED)
-
-
-def words(text: str) -> list[str]:
-    """A text's words, lower-cased; where a language writes no spaces, a character counts as a word."""
-    found: list[str] = []
-    for word in unicodedata.normalize("NFKC", text).casefold().split():
-        found.extend(word if any(ord(character) > 0x2E7F for character in word) else [word])
-    return found
 
 
 def _grams(tasks: Sequence[TaskSpec], n: int) -> Counter[tuple[str, ...]]:

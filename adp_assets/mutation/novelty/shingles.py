@@ -23,14 +23,20 @@ _STORED = np.dtype("<u8")
 _UNSPACED = re.compile(r"[^\u0000-\u2e7f]")
 
 
-def shingles(text: str) -> frozenset[str]:
-    """The word 3-grams of a text; where a language writes no spaces, a character counts as a word."""
-    words: list[str] = []
+def words(text: str) -> list[str]:
+    """A text's words, in one case; where a language writes no spaces, a character counts as a word."""
+    found: list[str] = []
     for word in unicodedata.normalize("NFKC", text).casefold().split():
-        words.extend(word if _UNSPACED.search(word) else (word,))
-    if len(words) < 3:
-        return frozenset(words)
-    return frozenset(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
+        found.extend(word if _UNSPACED.search(word) else (word,))
+    return found
+
+
+def shingles(text: str) -> frozenset[str]:
+    """The word 3-grams of a text; of fewer words than three, these."""
+    said = words(text)
+    if len(said) < 3:
+        return frozenset(said)
+    return frozenset(map(" ".join, zip(said, said[1:], said[2:], strict=False)))
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
