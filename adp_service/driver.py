@@ -64,7 +64,7 @@ def run_round(platform: Platform, name: str, seed_tasks: Mapping[str, Any]) -> R
 
 def why_stopped(platform: Platform, name: str) -> str:
     """What kept a round from being run, or its new tasks from being judged, to the end; empty for nothing."""
-    undecided = CandidateTable(platform.database).undecided()
+    undecided = CandidateTable(platform.database).undecided(name)
     return platform.journal.why_stopped(name) or undecided.get(name, "")
 
 

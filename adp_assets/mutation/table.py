@@ -119,21 +119,23 @@ class CandidateTable:
                 if task_id not in still:
                     connection.execute(sa.delete(candidates).where(undecided, table.task_id == task_id))
 
-    def undecided(self) -> dict[str, str]:
-        """The rounds with candidates still to be judged, each with their number and why, in words."""
+    def undecided(self, round: str | None = None) -> dict[str, str]:
+        """The rounds with candidates still to be judged, or this one: how many each has and why, in words."""
         table = candidates.c
         count = sa.func.count().label("candidates")
         query = sa.select(table.round, table.reason, count).where(table.accepted.is_(None))
+        if round is not None:
+            query = query.where(table.round == round)
         query = query.group_by(table.round, table.reason).order_by(count.desc(), table.reason)
         counts: Counter[str] = Counter()
         reasons: dict[str, str] = {}
         with self.database.read() as connection:
-            for round, reason, number in connection.execute(query):
-                counts[round] += number
-                reasons.setdefault(round, reason)
+            for name, reason, number in connection.execute(query):
+                counts[name] += number
+                reasons.setdefault(name, reason)
         return {
-            round: f"{number} of its candidates for new tasks are undecided: {reasons[round].rstrip('.')}."
-            for round, number in counts.items()
+            name: f"{number} of its candidates for new tasks are undecided: {reasons[name].rstrip('.')}."
+            for name, number in counts.items()
         }
 
     def find(
