@@ -19,6 +19,7 @@ from adp_assets.mutation.reach import OFFLINE, PAGES, is_offline, reach_of
 from runtimes.contracts import TaskSpec
 from runtimes.errors import ToolError
 from runtimes.secrets import Redactor
+from runtimes.sensitive import secrets_in
 from runtimes.tools.allowance import allowed_domains
 from runtimes.web.egress.forbidden import forbidden_domain, in_letters
 from runtimes.web.egress.guard import Guard
@@ -31,15 +32,6 @@ _AFTER_SCHEME = re.compile(r":\S+")
 _BREAK = re.compile(r"[\t\r\n]+")
 _DOT = "[.。]"
 """What separates labels after NFKC: to IDNA the ideographic full stop is a dot."""
-_TOKENS = {
-    "an API key": r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}",
-    "an access token": r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}"
-    r"|hf_[A-Za-z0-9]{30,})",
-    "an AWS key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a signed token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
-    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----",
-}
-_SHAPES = {what: re.compile(shape) for what, shape in _TOKENS.items()}
 _MARK = re.compile(r"\[redacted:([^\]]+)\]")
 
 
@@ -81,8 +73,8 @@ class PolicyGate(Gate):
         if ours := [self._redactor.text(text) for text in said if self._redactor.finds(text)]:
             names = dict.fromkeys(_MARK.findall(" ".join(ours)))
             return f"it holds a secret of this platform: {', '.join(names)}"
-        for what, shape in _SHAPES.items():
-            if any(map(shape.search, said)):
+        for text in said:
+            for what in secrets_in(text):
                 return f"it holds what looks like {what}"
         return ""
 
