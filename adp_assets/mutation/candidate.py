@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from adp_assets.mutation.languages import language_of
+from adp_assets.languages import language_of
 from adp_assets.mutation.operators.base import Operator
 from runtimes.contracts import Essence, TaskSpec
 

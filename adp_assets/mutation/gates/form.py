@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from adp_assets.languages import language_of
 from adp_assets.mutation.candidate import Candidate
 from adp_assets.mutation.gates.base import Finding, Gate, refused
-from adp_assets.mutation.languages import language_of
 from runtimes.contracts import TaskSpec, check_task_id
 from runtimes.errors import InvalidTask
 from runtimes.grading.base import check_verifier

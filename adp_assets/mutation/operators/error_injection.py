@@ -12,8 +12,8 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from adp_assets.languages import own_language
 from adp_assets.mutation.drafts import SOLVE, CodeSolution, MutatedIdea, TaskDraft, completed
-from adp_assets.mutation.languages import own_language
 from adp_assets.mutation.operators.base import Operator, Sketch, Workshop
 from adp_assets.mutation.operators.bugs import Bug, bugs_in
 from adp_assets.mutation.refused import Refused

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from adp_assets.languages import own_language
 from adp_assets.mutation.drafts import MutatedIdea, TaskDraft
-from adp_assets.mutation.languages import own_language
 from adp_assets.mutation.operators.base import Operator, Sketch, Workshop
 from runtimes.contracts import Essence, TaskSpec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adp_assets.mutation.languages import other_language
+from adp_assets.languages import other_language
 from adp_assets.mutation.operators.base import Operator
 
 

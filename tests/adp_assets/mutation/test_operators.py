@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from adp_assets.languages import language_of
 from adp_assets.mutation.candidate import Candidate
-from adp_assets.mutation.languages import language_of
 from adp_assets.mutation.operators import (
     BUILT_IN,
     COMPLEXITY_DOWN,

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from adp_assets.mutation.languages import Language, language_of, other_language, own_language
+from adp_assets.languages import Language, language_of, other_language, own_language
 from runtimes.llm.teacher.families import ALL_FAMILIES
 
 
