@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,3 +37,36 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one move."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """The same for a whole folder: a temporary one, made empty, that takes the place of what was there.
+
+    Raises ConfigurationError for a full disk or a folder that cannot be written; then the old one stands.
+    """
+    temporary = folder.with_name(f".{folder.name[:80]}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _swap(temporary, folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} cannot be written: {error.strerror or error}.",
+            "Free disk space or make the folder writable (OUTPUT_DIR), then try again.",
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name[:80]}.{uuid.uuid4().hex[:8]}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

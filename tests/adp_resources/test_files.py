@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adp_resources.files import replacing, write_atomically
+from adp_resources.files import replacing, replacing_folder, write_atomically
 from runtimes.errors import ConfigurationError
 from tests.adp_resources.disks import small_disk
 
@@ -59,3 +59,28 @@ def test_a_full_disk_is_named_and_the_old_file_stands(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="No space left"):
             write_atomically(disk / "f", b"x" * 100_000)
         assert [(p.name, p.read_bytes()) for p in disk.iterdir()] == [("f", b"old")]
+
+
+def test_a_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "old").touch()
+    with replacing_folder(tmp_path / "f") as temporary:
+        (temporary / "new").touch()
+        assert [path.name for path in (tmp_path / "f").iterdir()] == ["old"]
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_folder_whose_block_fails_stays_and_nothing_is_beside(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "old").touch()
+
+    def fail_midway() -> None:
+        with replacing_folder(tmp_path / "f") as temporary:
+            (temporary / "half").touch()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        fail_midway()
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
