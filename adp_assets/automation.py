@@ -32,8 +32,10 @@ def round_job(task_types: tuple[str, ...]) -> Any:
     return dg.define_asset_job(
         ROUND_JOB,
         selection=dg.AssetSelection.assets("seed_tasks", *map(asset_name, task_types))
-        | dg.AssetSelection.assets("dead_letters", "essences", "mutated_tasks", "training_dataset"),
-        description="One round: tasks, trajectories, essences, mutated tasks, training dataset.",
+        | dg.AssetSelection.assets(
+            *("dead_letters", "essences", "mutated_tasks", "training_rows", "training_dataset")
+        ),
+        description="One round: tasks, trajectories, essences, mutated tasks, training rows and dataset.",
     )
 
 

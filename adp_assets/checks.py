@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import polars as pl
 from dagster_shared.utils.warnings import PreviewWarning
 
-from adp_assets.curation.rows import COLUMNS as DATASET_COLUMNS
+from adp_assets.curation.rows import OF_DATASET, ROW_COLUMNS
 from adp_assets.distillation.assets import COLUMNS as ESSENCE_COLUMNS
 from adp_assets.diversity.alarm import falls
 from adp_assets.diversity.measure import Measures
@@ -17,6 +16,7 @@ from adp_assets.diversity.store import Diversity
 from adp_assets.execution.assets import asset_name
 from adp_assets.execution.frames import COLUMNS as TRAJECTORY_COLUMNS
 from adp_assets.execution.frames import success_rate
+from adp_assets.findings import Finding
 from adp_assets.intake.frames import TASK_COLUMNS
 from adp_assets.mutation.assets import COLUMNS as CANDIDATE_COLUMNS
 from adp_assets.rounds import ROUNDS
@@ -25,16 +25,6 @@ from adp_resources.settings_resource import SettingsResource
 
 ENOUGH_TO_JUDGE = 20
 """Below this many verified episodes an odd success rate is a warning, not a reason to stop a round."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check saw; `faults` are the first offending values."""
-
-    passed: bool
-    said: str
-    faults: tuple[str, ...] = ()
-    stops: bool = True
 
 
 Check = Callable[[pl.DataFrame], Finding]
@@ -134,9 +124,10 @@ def all_checks(task_types: Iterable[str]) -> list[dg.AssetChecksDefinition]:
                 ids=unique("task_id"),
                 lineage=lineage_complete,
             ),
+            _checks("training_rows", schema=schema_is(ROW_COLUMNS), ids=unique("id"), lineage=rooted),
             _checks(
                 "training_dataset",
-                schema=schema_is(DATASET_COLUMNS),
+                schema=schema_is(OF_DATASET),
                 ids=unique("id"),
                 contents=unique("content_hash"),
                 lineage=rooted,

@@ -15,7 +15,7 @@ from adp_assets.automation import (
     round_job,
 )
 from adp_assets.checks import all_checks
-from adp_assets.curation.assets import dataset_release, training_dataset_asset
+from adp_assets.curation.assets import dataset_release, training_dataset, training_rows_asset
 from adp_assets.distillation.assets import essences_asset
 from adp_assets.execution.assets import trajectory_asset
 from adp_assets.execution.dead_letters import dead_letters_asset, none_waits
@@ -36,7 +36,8 @@ def build_defs(overrides: Mapping[str, object] | None = None) -> dg.Definitions:
         dead_letters_asset(kinds),
         essences_asset(kinds),
         mutated_tasks_asset(),
-        training_dataset_asset(kinds),
+        training_rows_asset(kinds),
+        training_dataset,
         dataset_release,
     ]
     job = round_job(kinds)

@@ -37,7 +37,12 @@ def preview(frame: pl.DataFrame, columns: Sequence[str], rows: int = 10) -> dg.M
 
 
 def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.MarkdownMetadataValue:
-    """Stacked horizontal bars, one a key of `series`, its parts in their order; a picture inside Markdown."""
+    """What `bar_picture` draws, inside Markdown."""
+    return _shown(title, bar_picture(title, series))
+
+
+def bar_picture(title: str, series: Mapping[str, Mapping[str, int]]) -> bytes:
+    """Stacked horizontal bars, one a key of `series`, its parts in their order. A PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -59,7 +64,7 @@ def bar_chart(title: str, series: Mapping[str, Mapping[str, int]]) -> dg.Markdow
         axes.legend(
             fontsize=8, frameon=False, ncols=min(len(parts), 5), loc="upper left", bbox_to_anchor=(0, -0.12)
         )
-    return _shown(title, _png(figure))
+    return _png(figure)
 
 
 def line_chart(

@@ -26,6 +26,9 @@ from runtimes.errors import ConfigurationError, InvalidTask
 
 ROUNDS = dg.DynamicPartitionsDefinition(name="rounds")
 
+IMPORT = "import"
+"""The driver of rounds whose episodes were run elsewhere."""
+
 COLUMNS = [column for column in rounds.c if column is not rounds.c.selection]
 """Of a `Round`, in its fields' order."""
 
@@ -130,6 +133,39 @@ class Rounds:
             planned = _find(connection, name)
         assert planned is not None
         return planned
+
+    def take_in(self, name: str, tasks: Sequence[TaskSpec], samples: int) -> None:
+        """Make a round of tasks whose episodes were run elsewhere; more of the same round are added to it.
+
+        Nothing of it waits to be run. Raises ConfigurationError for a round that was planned to be.
+        """
+        _check_name(name)
+        with self.database.begin() as connection:
+            known = _find(connection, name)
+            if known is not None and known.driver != IMPORT:
+                raise ConfigurationError(f"There is a round {name} that was run here.", "Name another one.")
+            pool = TaskPool(self.database)
+            pool.add(connection, tasks, status="planned")
+            row = {
+                "round": name,
+                "follows": None,
+                "number": 1,
+                "samples": max(samples, known.samples if known else 0),
+                "max_rounds": 1,
+                "driver": IMPORT,
+                "planned_at": known.planned_at if known else time.time(),
+                "accept": None,
+                "chain": name,
+                "selection": None,
+            }
+            upsert(connection, rounds, [row])
+            query = sa.select(sa.func.count()).where(round_tasks.c.round == name)
+            first = connection.execute(query).scalar_one()
+            members = [
+                {"round": name, "task_id": task.task_id, "position": first + at, "reason": IMPORT}
+                for at, task in enumerate(tasks)
+            ]
+            upsert(connection, round_tasks, members, replace=False)
 
     def get(self, name: str) -> Round | None:
         with self.database.read() as connection:

@@ -11,6 +11,8 @@ from adp_resources.files import replacing
 from adp_resources.settings_resource import SettingsResource
 
 SCHEMA_VERSION = "1"
+WHOLE = "all"
+"""In place of a round's name, of an asset that has one frame for all."""
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):
@@ -41,7 +43,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 
     def _path(self, context: dg.InputContext | dg.OutputContext) -> Path:
         name = "__".join(context.asset_key.path)
-        partition = context.asset_partition_key if context.has_asset_partitions else "all"
+        partition = context.asset_partition_key if context.has_asset_partitions else WHOLE
         return self.settings.get().output / "assets" / name / f"{partition}.parquet"
 
 

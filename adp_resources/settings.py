@@ -8,6 +8,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -117,6 +118,11 @@ class Settings(BaseSettings):
     max_diversity_drop: float = Field(0.1, ge=0, le=1)
     min_success_rate: float = Field(0.01, ge=0, le=1)
     max_success_rate: float = Field(1.0, ge=0, le=1, validate_default=True)
+    max_success_drift: float = Field(0.3, ge=0, le=1)
+    evaluation_dir: str = ""
+    reports_url: str = Field("http://127.0.0.1:3001", pattern=r"^https?://\S+$")
+    hf_token: str = Field("", repr=False)
+    hf_endpoint: str = Field("https://huggingface.co", pattern=r"^https?://\S+$")
 
     max_concurrent: int = Field(4, ge=1)
     max_concurrent_tasks: int = Field(10, ge=1)
@@ -186,6 +192,10 @@ class Settings(BaseSettings):
     @property
     def output(self) -> Path:
         return self.path(self.output_dir)
+
+    def report_url(self, kind: str, name: str) -> str:
+        """Where a browser finds the report of a dataset of this kind, `datasets` or `releases`."""
+        return f"{self.reports_url.rstrip('/')}/{kind}/{quote(name)}/report/index.html"
 
     @property
     def database_url(self) -> str:

@@ -81,6 +81,11 @@ class TaskStats:
             row = connection.execute(query).first()
         return TaskRecord(*row) if row else None
 
+    def difficulties(self) -> dict[str, float | None]:
+        """How hard each task is that had a fair try, over all rounds, by id."""
+        with self.database.read() as connection:
+            return {row.task_id: TaskRecord(*row).difficulty for row in connection.execute(_stored())}
+
     def of_round(self, round: str) -> list[TaskRecord]:
         """The records, over all rounds, of the tasks that a round has, the hardest first."""
         query = _stored().join(round_tasks, round_tasks.c.task_id == task_stats.c.task_id)

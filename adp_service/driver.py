@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from runtimes.errors import BudgetSpent, ConfigurationError, ModelRefused
 from runtimes.registry import task_types
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-DATASET = "training_dataset"
+ROWS, DATASET = "training_rows", "training_dataset"
 LAST_ASSETS = (dg.AssetKey("mutated_tasks"), dg.AssetKey(DATASET))
 
 
@@ -68,10 +69,10 @@ def why_stopped(platform: Platform, name: str) -> str:
     return platform.journal.why_stopped(name) or undecided.get(name, "")
 
 
-def run_release(platform: Platform, name: str, rounds: list[str]) -> Ran:
+def run_release(platform: Platform, name: str, recipe: Mapping[str, Any]) -> Ran:
     """Materialize `dataset_release` under a name."""
     platform.instance.add_dynamic_partitions("releases", [name])
-    config = {"ops": {"dataset_release": {"config": {"rounds": rounds}}}}
+    config = {"ops": {"dataset_release": {"config": {"recipe": json.dumps(recipe)}}}}
     return _execute(platform, RELEASE_JOB, name, {**config, **QUIET})
 
 
@@ -79,8 +80,22 @@ def refresh_round(platform: Platform, name: str) -> Ran:
     """Make the trajectory assets and the dataset of a round anew from the journal; no episode is run."""
     trajectories = [asset_name(kind) for kind in task_types()]
     config = {"ops": {asset: {"config": {"run": False}} for asset in trajectories}}
-    again = [dg.AssetKey(asset) for asset in (*trajectories, DATASET)]
+    again = [dg.AssetKey(asset) for asset in (*trajectories, ROWS, DATASET)]
     return _execute(platform, ROUND_JOB, name, {**config, **QUIET}, again)
+
+
+def make_rows(platform: Platform, name: str) -> Ran:
+    """Make the training rows of a round anew from its trajectories; no episode is run."""
+    return _execute(platform, ROUND_JOB, name, QUIET, [dg.AssetKey(ROWS)])
+
+
+def show_imported(platform: Platform, name: str) -> Ran:
+    """Materialize what a round of imported trajectories has: its tasks, trajectories, rows and dataset."""
+    _add_round(platform.instance, name)
+    trajectories = [asset_name(kind) for kind in task_types()]
+    config = {"ops": {asset: {"config": {"run": False}} for asset in trajectories}}
+    assets = [dg.AssetKey(asset) for asset in ("seed_tasks", *trajectories, ROWS, DATASET)]
+    return _execute(platform, ROUND_JOB, name, {**config, **QUIET}, assets)
 
 
 def refresh_dead_letters(platform: Platform) -> None:
@@ -185,7 +200,7 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
     process is working on one of them.
     """
     done = completed(platform)
-    busy = {run.tags.get("dagster/partition") for run in _open_runs(platform.instance)}
+    busy = being_run(platform)
     letters = platform.dead_letters.in_rounds("retry")
     journal = platform.journal
     undecided = CandidateTable(platform.database).undecided().keys()
@@ -195,13 +210,23 @@ def unfinished(platform: Platform, sources: set[str]) -> list[Unfinished]:
         left = Unfinished(planned, letters.get(planned.name, 0) if planned.name in done else 0)
         if not left.put_back and not _was_left(platform, planned, whole, sources):
             continue
-        if planned.name in busy:
-            raise ConfigurationError(
-                f"Round {planned.name} is being run by another process.",
-                f"Wait for it, or stop it: adp cancel {planned.name}.",
-            )
+        refuse_if_run(planned.name, busy)
         found.append(left)
     return found
+
+
+def being_run(platform: Platform) -> set[str]:
+    """The rounds and releases that runs which are not over are of."""
+    return {run.tags.get("dagster/partition", "") for run in _open_runs(platform.instance)}
+
+
+def refuse_if_run(name: str, busy: set[str]) -> None:
+    """Raise ConfigurationError for a round that is among those being run."""
+    if name in busy:
+        raise ConfigurationError(
+            f"Round {name} is being run by another process.",
+            f"Wait for it, or stop it: adp cancel {name}.",
+        )
 
 
 def held_tasks(platform: Platform) -> dict[str, str]:

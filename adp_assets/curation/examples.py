@@ -12,7 +12,7 @@ from msgspec import Struct
 from runtimes.contracts import Message, TaskSpec, Trajectory
 
 Shape = Literal["sft", "steps", "preference", "rl", "trajectories"]
-"""Whole conversations, single replies, pairs, prompts with verifiers, and episodes with all that was recorded."""
+"""Whole conversations, single replies, pairs, prompts with verifiers, and episodes with all their steps."""
 
 Columns = dict[str, Any]
 """What a row says beside its conversation: `rows.ABOUT`, by name."""

@@ -1,97 +1,182 @@
-"""From a trajectory to a training row: messages as trainers read them, and what rows are filtered by."""
+"""Every trajectory of a round as one row: its conversation, rendered once, and what datasets choose by.
+
+A row is self-contained: with its task and conversation it can become a training example without the journal.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from runtimes.contracts import Message, Trajectory
+from adp_assets.curation.likeness.minhash import BANDS, band_hashes
+from adp_assets.curation.render import Untrainable, compact, content_hash, prompt_key, training_messages
+from adp_assets.curation.traits import Traits, said_in, traits_of
+from adp_assets.languages import language_of
+from runtimes.contracts import Message, TaskSpec, Trajectory
 
-COLUMNS: dict[str, Any] = {
+ABOUT: dict[str, pl.DataType] = {
     "id": pl.String(),
-    "split": pl.String(),
-    "task_id": pl.String(),
-    "root_id": pl.String(),
     "round": pl.String(),
+    "task_id": pl.String(),
     "sample": pl.Int64(),
     "task_type": pl.String(),
+    "root_id": pl.String(),
     "operator": pl.String(),
     "generation": pl.Int64(),
+    "source": pl.String(),
+    "licence": pl.String(),
+    "domain": pl.String(),
     "verifier": pl.String(),
+    "judged": pl.Boolean(),
     "reward": pl.Float64(),
     "teacher": pl.String(),
     "model": pl.String(),
+    "created_at": pl.Float64(),
     "steps": pl.Int64(),
+    "failed_steps": pl.Int64(),
     "characters": pl.Int64(),
+    "tokens": pl.Int64(),
+    "prompt_tokens": pl.Int64(),
     "completion_tokens": pl.Int64(),
+    "cost_usd": pl.Float64(),
+    "language": pl.String(),
     "content_hash": pl.String(),
+}
+"""What a dataset tells of a row beside its conversation.
+
+`characters` are those of the conversation as JSON, `tokens` what the provider counted of it with its last
+request, null where it counted none; `prompt_tokens` and `completion_tokens` are sums over all requests.
+"""
+
+CHOSEN_BY: dict[str, pl.DataType] = {
+    "user": pl.String(),
+    "outcome": pl.String(),
+    "verified": pl.Boolean(),
+    "surplus": pl.Boolean(),
+    "withheld": pl.String(),
+    "error_type": pl.String(),
+    "loops": pl.Int64(),
+    "truncated": pl.Boolean(),
+    "repetition": pl.Float64(),
+    "secrets": pl.List(pl.String()),
+    "personal": pl.List(pl.String()),
+    "unrenderable": pl.String(),
+    "prompt_key": pl.String(),
+}
+"""What else filters read (`traits`); `unrenderable` says why no chat template could render it, else empty."""
+
+CONVERSATION: dict[str, pl.DataType] = {
     "messages": pl.String(),
     "tools": pl.String(),
 }
-_KEPT = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+"""As JSON. `messages` are `training_messages`, call arguments as objects; both empty where unrenderable."""
+
+LIGHT: dict[str, pl.DataType] = {**ABOUT, **CHOSEN_BY}
+ROW_COLUMNS: dict[str, pl.DataType] = {
+    **LIGHT,
+    "bands": pl.Array(pl.UInt64(), BANDS),
+    "task": pl.String(),
+    **CONVERSATION,
+}
+"""Of the asset `training_rows`. `bands` is what near duplicates are found by (`likeness`), `task` the whole
+TaskSpec as JSON."""
+
+TOLD: dict[str, pl.DataType] = {**ABOUT, "family": pl.String(), "difficulty": pl.Float64()}
+"""`ABOUT`, and what `curate` adds: `family` names the root seeds whose rows share a split."""
+
+OF_DATASET: dict[str, pl.DataType] = {"split": pl.String(), **TOLD, **CONVERSATION}
+"""Of the asset `training_dataset`: the rows that were kept, with what `curate` says of them."""
+
+NO_LICENCE = "unknown"
 
 
-class Untrainable(Exception):
-    """A trajectory no chat template could render; the text says why."""
+def rows_of(trajectories: Iterable[Trajectory], tasks: Mapping[str, TaskSpec]) -> pl.DataFrame:
+    """One row a trajectory, in their order."""
+    languages: dict[str, str] = {}
+    rows, said = [], []
+    for trajectory in trajectories:
+        task = tasks[trajectory.task_id]
+        if task.task_id not in languages:
+            languages[task.task_id] = language_of(task.description) or ""
+        row, text = _row(trajectory, task)
+        rows.append({**row, "language": languages[task.task_id]})
+        said.append(text)
+    bands = pl.Series("bands", band_hashes(pl.Series(said, dtype=pl.String)), ROW_COLUMNS["bands"])
+    without = {name: kind for name, kind in ROW_COLUMNS.items() if name != "bands"}
+    return pl.DataFrame(rows, schema=without).with_columns(bands).select(list(ROW_COLUMNS))
 
 
-def training_messages(trajectory: Trajectory) -> list[Message]:
-    """The episode's messages with call arguments as objects, which chat templates want.
-
-    Keys without a value are left out, since a null key leaks into templates. Raises Untrainable for a call
-    whose arguments are not a JSON object.
-    """
-    messages: list[Message] = []
-    for message in trajectory.messages():
-        kept = {key: message[key] for key in _KEPT if message.get(key) is not None}
-        kept.setdefault("content", "")
-        if "tool_calls" in kept:
-            kept["tool_calls"] = [_call(call) for call in kept["tool_calls"]]
-        messages.append(kept)
-    return messages
-
-
-def content_hash(messages: list[Message]) -> str:
-    """Equal for episodes that say and do the same, whatever their calls' ids."""
-    without_ids = [
-        {key: value for key, value in message.items() if key != "tool_call_id"}
-        | (
-            {"tool_calls": [call["function"] for call in message["tool_calls"]]}
-            if "tool_calls" in message
-            else {}
-        )
-        for message in messages
-    ]
-    return hashlib.sha256(compact(without_ids).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def split_of(root_id: str, test_share: float) -> str:
-    """The split of a whole family of tasks; the same root falls into the same split in every dataset."""
-    place = int(hashlib.sha256(f"split\0{root_id}".encode()).hexdigest()[:8], 16) / 0x1_0000_0000
-    return "test" if place < test_share else "train"
-
-
-def compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    function = call.get("function") or {}
-    if not isinstance(function.get("name"), str):
-        raise Untrainable("a call without a tool's name")
-    try:
-        raw = function.get("arguments") or "{}"
-        arguments = msgspec.json.decode(raw) if isinstance(raw, str) else raw
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Untrainable(f"a call of {function.get('name')} whose arguments are not JSON") from error
-    if not isinstance(arguments, dict):
-        raise Untrainable(f"a call of {function.get('name')} whose arguments are not an object")
-    return {
-        "id": call.get("id", ""),
-        "type": "function",
-        "function": {"name": function["name"], "arguments": arguments},
+def _row(trajectory: Trajectory, task: TaskSpec) -> tuple[dict[str, Any], str]:
+    """A row without language and bands, and the text that the bands are of."""
+    row = {
+        "id": f"{trajectory.round}/{trajectory.task_id}/{trajectory.sample}",
+        **_of_task(task),
+        **_of_episode(trajectory),
     }
+    try:
+        messages = training_messages(trajectory)
+        text = compact(messages)
+        text.encode()
+    except (Untrainable, UnicodeEncodeError, RecursionError) as error:
+        return {**row, **_UNRENDERED, "unrenderable": str(error) or type(error).__name__}, ""
+    told = _of_conversation(trajectory, messages, traits_of(trajectory, messages))
+    return {**row, **told, "characters": len(text), "messages": text}, said_in(task.description, messages)
+
+
+def _of_task(task: TaskSpec) -> dict[str, Any]:
+    about = task.metadata
+    return {
+        "task_id": task.task_id,
+        "root_id": task.lineage.root_id,
+        "operator": task.lineage.operator,
+        "generation": task.lineage.generation,
+        "source": str(about.get("dataset") or PurePath(task.lineage.source).name),
+        "licence": str(about.get("licence") or NO_LICENCE),
+        "domain": str(about.get("domain") or ""),
+        "user": task.user,
+        "task": msgspec.json.encode(task).decode(),
+    }
+
+
+def _of_episode(trajectory: Trajectory) -> dict[str, Any]:
+    names = (
+        *("round", "sample", "task_type", "outcome", "verified", "verifier", "judged", "surplus", "withheld"),
+        *("reward", "error_type", "teacher", "model", "created_at", "prompt_tokens", "completion_tokens"),
+        "cost_usd",
+    )
+    replies = [step for step in trajectory.steps if step.message is not None]
+    last = replies[-1].prompt_tokens + replies[-1].completion_tokens if replies else 0
+    return {
+        **{name: getattr(trajectory, name) for name in names},
+        "steps": len(trajectory.steps),
+        "tokens": last or None,
+    }
+
+
+def _of_conversation(trajectory: Trajectory, messages: list[Message], traits: Traits) -> dict[str, Any]:
+    return {
+        **{name: getattr(traits, name) for name in traits.__dataclass_fields__},
+        "unrenderable": "",
+        "content_hash": content_hash(messages),
+        "prompt_key": prompt_key(messages, trajectory.tools),
+        "tools": compact(trajectory.tools),
+    }
+
+
+_UNRENDERED: dict[str, Any] = {
+    "failed_steps": 0,
+    "loops": 0,
+    "truncated": False,
+    "repetition": 0.0,
+    "secrets": [],
+    "personal": [],
+    "characters": 0,
+    "content_hash": "",
+    "prompt_key": "",
+    "messages": "",
+    "tools": "",
+}

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adp_assets.diversity.likeness import distance, near_copies
 from adp_assets.diversity.rarefaction import entropy
-from adp_assets.mutation.languages import language_of
+from adp_assets.languages import language_of
 from adp_assets.mutation.novelty.shingles import shingles, words
 from runtimes.contracts import TaskSpec
 

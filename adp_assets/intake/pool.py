@@ -73,6 +73,14 @@ class TaskPool:
             spec = connection.execute(query).scalar()
         return msgspec.convert(spec, TaskSpec) if spec is not None else None
 
+    def many(self, task_ids: Sequence[str]) -> dict[str, TaskSpec]:
+        """The tasks of these ids that the pool has, however many."""
+        found: dict[str, TaskSpec] = {}
+        with self.database.read() as connection:
+            for start in range(0, len(task_ids), 500):
+                found |= self.specs(connection, task_ids[start : start + 500])
+        return found
+
     def specs(self, connection: Connection, task_ids: Sequence[str]) -> dict[str, TaskSpec]:
         """The tasks of these ids that the pool has, within the caller's transaction."""
         table = pool_tasks.c

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from adp_assets.curation.filters import SOLVED
 from adp_service.platform import Platform
 
 LEFT_OUT = {
     "not judged alone": "passed by a judge alone",
     "not surplus": "surplus",
     "renderable": "cannot be rendered",
-    "without exact duplicates": "exact duplicates",
+    "not in circles": "in circles",
+    "not cut off": "cut off",
+    "not repetitive": "repetitive",
+    "without secrets": "secrets",
+    "without personal data": "personal data",
+    "each conversation once": "exact duplicates",
+    "no near duplicates": "near duplicates",
+    "in no evaluation set": "in an evaluation set",
 }
-"""The last stages of the dataset's funnel, in order, and why a solved episode does not pass each."""
+"""Why a solved episode does not pass a stage of the dataset's funnel."""
 
 
 def essences(platform: Platform, rounds: list[str]) -> str:
@@ -48,9 +56,9 @@ def dataset_rows(platform: Platform, rounds: list[str]) -> str:
     """`12 (exact duplicates: 24)`: the rows, and what was solved and is none."""
     reasons: Counter[str] = Counter()
     for name in rounds:
-        funnel = _told(platform.instance, "training_dataset", name).get("funnel", {})
-        for before, after in pairwise(("verified success", *LEFT_OUT)):  # Dagster sorts the funnel's keys
-            reasons[LEFT_OUT[after]] += funnel.get(before, 0) - funnel.get(after, 0)
+        funnel = _told(platform.instance, "training_dataset", name).get("funnel", [])
+        for (_, before), (stage, after) in pairwise(dropwhile(lambda each: each[0] != SOLVED, funnel)):
+            reasons[LEFT_OUT.get(stage, f"not {stage}")] += before - after
     made = rows(platform.settings.output / "assets" / "training_dataset", rounds)
     return f"{made}{_reasons(reasons)}"
 

@@ -16,16 +16,21 @@ from adp_service.cli import (
     dlq,
     doctor,
     export,
+    forget,
     import_gsm8k,
     import_humaneval,
     import_miniwob,
     import_reasoning_gym,
     import_table,
+    import_trajectories,
+    push,
     regrade,
+    release,
     replay,
     review,
     run,
     show,
+    sql,
     status,
     tools,
     tools_register,
@@ -44,13 +49,15 @@ app = typer.Typer(
     "Settings come from the environment and `.env` (see `.env.example`).",
 )
 sources = typer.Typer(
-    no_args_is_help=True, help="Turn a data set or benchmark into a task file with verifiers."
+    no_args_is_help=True,
+    help="Turn a data set or benchmark into a task file with verifiers, or take in recorded trajectories.",
 )
 sources.command("gsm8k")(import_gsm8k.import_gsm8k)
 sources.command("humaneval")(import_humaneval.import_humaneval)
 sources.command("table")(import_table.import_table)
 sources.command("reasoning-gym")(import_reasoning_gym.import_reasoning_gym)
 sources.command("miniwob")(import_miniwob.import_miniwob)
+sources.command("trajectories")(import_trajectories.import_trajectories)
 toolbox = typer.Typer(
     no_args_is_help=True, help="The tools that tasks may name: native ones, skills, MCP servers."
 )
@@ -66,7 +73,11 @@ app.command("replay")(replay.replay)
 app.command("regrade")(regrade.regrade)
 app.command("cancel")(run.cancel)
 app.command("export")(export.export)
+app.command("push")(push.push)
+app.command("forget")(forget.forget)
+app.command("sql")(sql.sql)
 app.command("candidates")(candidates.candidates)
+app.add_typer(release.release, name="release")
 app.add_typer(review.review, name="review")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(sources, name="import")

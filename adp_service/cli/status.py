@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from adp_assets.diversity.shown import in_words
 from adp_assets.diversity.store import Diversity
 from adp_assets.execution.pass_at_k import mean_pass_at_k
-from adp_assets.rounds import Round
+from adp_assets.rounds import IMPORT, Round
 from adp_resources.acceptance import Acceptance
 from adp_resources.task_stats import TaskRecord
 from adp_service.cli.output import FIELD, console, counted, fields, id_column, print_table
@@ -196,5 +196,7 @@ def _state(instance: dg.DagsterInstance, planned: Round, done: set[str]) -> str:
     if not runs:
         return "complete" if planned.name in done else "planned"
     if runs[0].is_success:
+        if planned.driver == IMPORT:
+            return "imported"
         return "complete" if planned.name in done else "partial"
     return "interrupted" if is_interrupted(runs[0]) else runs[0].status.value.lower()

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adp_service.cli.output import console
+from adp_resources.settings import Settings
+from adp_service.cli.output import console, note
 from adp_service.platform import Platform, prepare_home
+from adp_service.reports import serving_reports
 from runtimes.errors import ConfigurationError
 
 LOOK_SECONDS = 0.2
@@ -49,12 +52,26 @@ def ui(
     url = f"http://{host}:{port}"
     console.print(f"Starting Dagster's UI at {url} ...")
     # In a session of its own, so that it hears of a Ctrl-C once, from here, whoever else was sent one.
-    with subprocess.Popen(arguments, cwd=settings.project_root, start_new_session=True) as server:
+    with (
+        _reports(settings),
+        subprocess.Popen(arguments, cwd=settings.project_root, start_new_session=True) as server,
+    ):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: server.terminate())
         if _answers(url, server):
             console.print(f"{url} is ready. Ctrl-C ends it.")
     raise typer.Exit(server.returncode)
+
+
+@contextmanager
+def _reports(settings: Settings) -> Iterator[None]:
+    """Serve the reports that the UI links to; where that cannot be, the UI starts all the same."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serving_reports(settings.output, settings.reports_url))
+        except ConfigurationError as error:
+            note(f"{error.message} {error.remedy}")
+        yield
 
 
 def _check_free(host: str, port: int) -> None:

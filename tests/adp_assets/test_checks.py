@@ -19,7 +19,7 @@ from adp_assets.checks import (
     success_within,
     unique,
 )
-from adp_assets.curation.select import select
+from adp_assets.curation.rows import rows_of
 from adp_assets.execution.frames import trajectory_frame
 from adp_assets.intake.frames import TASK_COLUMNS, task_frame, tasks_of
 from runtimes.contracts import Lineage, Trajectory
@@ -94,7 +94,8 @@ def test_an_odd_rate_of_few_episodes_warns_and_one_of_many_stops() -> None:
 
 
 def dataset() -> pl.DataFrame:
-    return select([solved("a"), solved("b", "43")], {"a": task("a"), "b": task("b")}).rows
+    rows = rows_of([solved("a"), solved("b", "43")], {"a": task("a"), "b": task("b")})
+    return rows.with_columns(split=pl.lit("train"))
 
 
 def test_a_root_in_two_splits_is_a_leak() -> None:
@@ -126,7 +127,7 @@ def test_every_asset_has_blocking_checks_of_schema_ids_and_lineage() -> None:
             names.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
     assert names.keys() == {
         *("seed_tasks", "code_trajectories", "web_trajectories", "essences", "mutated_tasks"),
-        "training_dataset",
+        *("training_rows", "training_dataset"),
     }
     for found in names.values():
         assert {"schema", "ids", "lineage"} <= found

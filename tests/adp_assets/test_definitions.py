@@ -43,8 +43,9 @@ STAGES = {
     "dead_letters": {"code_trajectories", "web_trajectories", "reasoning_trajectories"},
     "essences": {"seed_tasks", "code_trajectories", "web_trajectories", "reasoning_trajectories"},
     "mutated_tasks": {"seed_tasks", "essences"},
-    "training_dataset": {"seed_tasks", "code_trajectories", "web_trajectories", "reasoning_trajectories"},
-    "dataset_release": {"training_dataset"},
+    "training_rows": {"seed_tasks", "code_trajectories", "web_trajectories", "reasoning_trajectories"},
+    "training_dataset": {"training_rows"},
+    "dataset_release": {"training_rows"},
 }
 
 

@@ -54,7 +54,7 @@ class Campaign:
         return found
 
     def dataset(self) -> pl.DataFrame:
-        files = self.folder / "output" / "datasets" / "round-0001" / "**" / "*.parquet"
+        files = self.folder / "output" / "datasets" / "round-0001" / "split=*" / "*.parquet"
         return pl.read_parquet(files, hive_partitioning=False)
 
 

@@ -34,9 +34,11 @@ def test_replies_that_were_no_essences_are_counted(platform: Platform) -> None:
 
 
 def test_solved_episodes_that_are_no_rows_are_counted_with_the_reason(platform: Platform) -> None:
-    funnel = {"verified success": 36, "not judged alone": 36, "not surplus": 35, "renderable": 35}
-    materialize(platform, "training_dataset", 12, funnel={**funnel, "without exact duplicates": 12})
-    assert made.dataset_rows(platform, ["r"]) == "12 (exact duplicates: 23, surplus: 1)"
+    funnel = {"finished": 40, "verified success": 36, "not judged alone": 36, "not surplus": 35}
+    left = {**funnel, "each conversation once": 13, "3 a root seed at most": 12}
+    materialize(platform, "training_dataset", 12, funnel=[list(stage) for stage in left.items()])
+    said = "12 (exact duplicates: 22, surplus: 1, not 3 a root seed at most: 1)"
+    assert made.dataset_rows(platform, ["r"]) == said
 
 
 def test_a_round_that_made_nothing_has_nothing_to_explain(platform: Platform) -> None:

@@ -12,10 +12,13 @@ from tests.e2e.waiting import until
 
 
 def test_it_says_when_it_can_be_opened_and_ends_with_all_its_processes(make_project: MakeProject) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port, beside = free_ports(2)
     url = f"http://127.0.0.1:{port}"
-    with make_project().start_adp("ui", "--port", port) as process:
+    project = make_project(REPORTS_URL=f"http://127.0.0.1:{beside}")
+    report = project.folder / "output" / "releases" / "v1" / "report"
+    report.mkdir(parents=True)
+    (report / "index.html").write_text("<p>of the release")
+    with project.start_adp("ui", "--port", port) as process:
         try:
             assert process.stdout is not None
             said = []
@@ -26,6 +29,9 @@ def test_it_says_when_it_can_be_opened_and_ends_with_all_its_processes(make_proj
             family = psutil.Process(process.pid).children(recursive=True)
             with urllib.request.urlopen(f"{url}/server_info", timeout=60) as response:
                 assert b"dagster_webserver" in response.read()
+            shown = project.platform.settings.report_url("releases", "v1")
+            with urllib.request.urlopen(shown, timeout=60) as response:
+                assert response.read() == b"<p>of the release", "the UI's link leads to the report"
             process.terminate()
             process.communicate(timeout=60)
         finally:
@@ -34,6 +40,14 @@ def test_it_says_when_it_can_be_opened_and_ends_with_all_its_processes(make_proj
     assert said[-1].startswith(f"{url} is ready")
     assert "superseded" not in "".join(said)
     until(lambda: not any(each.is_running() for each in family), "the end of all that it started")
+
+
+def free_ports(count: int) -> list[int]:
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(server.getsockname()[1]) for server in servers]
+    for server in servers:
+        server.close()
+    return ports
 
 
 def test_a_port_that_is_taken_is_told_at_once(make_project: MakeProject) -> None:

@@ -22,6 +22,7 @@ ASSETS = [
     "reasoning_trajectories",
     "essences",
     "mutated_tasks",
+    "training_rows",
     "training_dataset",
 ]
 # Starts on a page and runs code, so that both a browser and sandboxes are at work when it is stopped.

@@ -20,6 +20,7 @@ from tests.e2e.test_dagster import ASSETS
 
 ROUND = "round-0001"
 TASKS = 9
+ZOOMED_OUT = 2
 GROUPS = ["intake", "execution", "distillation", "mutation", "curation"]
 
 
@@ -92,6 +93,9 @@ def test_the_asset_graph_shows_every_stage(page: Page, round_made_in_the_ui: str
     for group in GROUPS:
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
     page.keyboard.press("Alt+KeyE")
+    expect(page.get_by_text("seed_tasks", exact=True).first).to_be_visible()
+    for _ in range(ZOOMED_OUT):  # what is beyond the window is not drawn
+        page.get_by_role("button", name="zoom_out").click()
     for asset in [name for name in ASSETS if name != "reasoning_trajectories"]:
         expect(page.get_by_text(asset, exact=True).first).to_be_visible()
     expect(page.get_by_text("reas…_trajectories").first).to_be_visible()

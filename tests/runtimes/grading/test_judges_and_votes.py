@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from adp_assets.curation.select import select
 from runtimes.builtin import CodeRuntime
 from runtimes.contracts import ExecutionStep, Grade, Message, Trajectory, Verifier
 from runtimes.errors import VerifierFault
@@ -21,7 +21,7 @@ from runtimes.services import Services
 from runtimes.web.browser.pool import BrowserPool
 from runtimes.world import World
 from sandbox import SandboxPool
-from tests.adp_assets.tasks import task
+from tests.adp_assets.curation.stored import curated
 from tests.runtimes.scripted import ScriptedModel, code_task, finishes, says
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -87,14 +87,16 @@ def solved(found: Grade) -> Trajectory:
     return Trajectory(task_id="t", runtime_id="r", steps=[step]).graded(found)
 
 
-async def test_a_judges_verdict_is_marked_and_stays_out_of_datasets(opened: Services, judge: Judge) -> None:
+async def test_a_judges_verdict_is_marked_and_stays_out_of_datasets(
+    opened: Services, judge: Judge, tmp_path: Path
+) -> None:
     found = await verdict(opened, "rubric", RUBRIC, OBEY)
     assert (found.reward, found.judged) == (1.0, True), "this judge can be talked round"
     trajectory = solved(found)
     assert (trajectory.success, trajectory.judged) == (True, True)
-    chosen = select([trajectory], {"t": task("t")})
-    assert (chosen.rows.height, chosen.funnel["not judged alone"]) == (0, 0)
-    assert select([trajectory], {"t": task("t")}, judged=True).rows.height == 1
+    chosen = curated(tmp_path, trajectory)
+    assert (chosen.kept.height, chosen.funnel["not judged alone"]) == (0, 0)
+    assert curated(tmp_path, trajectory, judged=True).kept.height == 1
 
 
 async def test_what_is_executed_or_compared_as_well_decides_with_the_judge(

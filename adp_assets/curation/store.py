@@ -1,0 +1,102 @@
+"""The rows of many rounds where they lie: light columns at once, conversations in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from adp_assets.curation.rows import LIGHT, ROW_COLUMNS
+from runtimes.errors import ConfigurationError
+
+BATCH = 2_000
+"""Rows whose conversations are in memory at once."""
+
+
+@dataclass(frozen=True)
+class RowStore:
+    """Parquet files of `training_rows`, one a round, in their order."""
+
+    files: Sequence[Path]
+
+    @classmethod
+    def of_rounds(cls, output: Path, rounds: Sequence[str]) -> RowStore:
+        """The rows of these rounds. Raises ConfigurationError for rounds without, or with foreign, rows."""
+        folder = output / "assets" / "training_rows"
+        store = cls([folder / f"{name}.parquet" for name in rounds])
+        missing = [path.stem for path in store.files if not path.exists()]
+        if missing:
+            raise ConfigurationError(
+                f"There are no training_rows of {', '.join(missing)}.", "Materialize them first (adp run)."
+            )
+        store.check()
+        return store
+
+    @staticmethod
+    def rounds(output: Path) -> list[str]:
+        """The rounds that have rows, by name. Raises ConfigurationError for none."""
+        found = sorted(path.stem for path in (output / "assets" / "training_rows").glob("*.parquet"))
+        if not found:
+            raise ConfigurationError("There is no round with training_rows yet.", "Run one first: adp run.")
+        return found
+
+    def check(self) -> None:
+        """Raise ConfigurationError for a file that cannot be read, or has other columns than rows have."""
+        for path in self.files:
+            if fault := _fault(path):
+                raise ConfigurationError(
+                    f"{path} {fault}.",
+                    f"Materialize training_rows of {path.stem} again: in the UI, or by `adp export`.",
+                )
+
+    def light(self) -> pl.DataFrame:
+        """Every row without its conversation, with its place among all as `place`."""
+        parts = [pl.read_parquet(path, columns=list(LIGHT)) for path in self.files]
+        rows = pl.concat(parts) if parts else pl.DataFrame(schema=LIGHT)
+        return rows.with_row_index("place")
+
+    def batches(self, columns: Sequence[str], chosen: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """These columns of the chosen rows, with what `chosen` says of them, in the order of `place`.
+
+        Only those parts of files are read that hold any; nothing is given for no rows.
+        """
+        said = chosen.sort("place")
+        places = said["place"].to_numpy()
+        wanted = [name for name in columns if name not in said.columns]
+        for path, first, height in self._parts():
+            low, high = np.searchsorted(places, (first, first + height)).tolist()
+            if low == high:
+                continue
+            part = pl.scan_parquet(path).select(wanted)
+            for start in range(0, height, BATCH):
+                low, high = np.searchsorted(places, (first + start, first + start + BATCH)).tolist()
+                if low < high:
+                    frame = part.slice(start, BATCH).collect().with_row_index("place", offset=first + start)
+                    yield frame.join(said[low:high], on="place", how="inner", maintain_order="left")
+
+    def _parts(self) -> Iterator[tuple[Path, int, int]]:
+        """Each file, the place of its first row, and how many it has."""
+        first = 0
+        for path in self.files:
+            height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+            yield path, first, height
+            first += height
+
+
+def is_current(path: Path) -> bool:
+    """Whether a file holds rows of this version."""
+    return not _fault(path)
+
+
+def _fault(path: Path) -> str:
+    """What is wrong with a file of rows; empty for nothing."""
+    try:
+        found = pl.read_parquet_schema(path)
+        pl.scan_parquet(path).select("id").collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        return f"cannot be read: {error}"
+    wrong = [name for name, kind in ROW_COLUMNS.items() if found.get(name) != kind]
+    return f"is of another version: {', '.join(wrong)} missing or of another type" if wrong else ""

@@ -1,0 +1,113 @@
+"""`adp import trajectories`: episodes that others recorded, as a round that datasets can be made of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from adp_assets.curation.readers import READERS, read_trajectories
+from adp_assets.curation.readers.records import Rejected
+from adp_resources.files import replacing
+from adp_service.cli.imports import MOST_COMPLAINTS, Licence, Limit, stem
+from adp_service.cli.output import complain, console, counted, fields, shown_path
+from adp_service.driver import bury_dead_runs, show_imported
+from adp_service.platform import Platform
+from runtimes.contracts import TaskSpec, Trajectory
+from runtimes.errors import ConfigurationError
+
+AT_ONCE = 200
+"""Trajectories whose tasks are put into the pool together."""
+
+
+def import_trajectories(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file, or a folder of files.")],
+    format: Annotated[
+        str, typer.Option("--format", "-f", help=f"{', '.join(READERS)}. Default: as the file's keys tell.")
+    ] = "",
+    task_type: Annotated[
+        str, typer.Option("--type", "-t", help="The type of tasks that the file says none of.")
+    ] = "reasoning",
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Its name. Default: the file's.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--round", "-r", help="The round. Default: import- and the data set's name.")
+    ] = None,
+    limit: Limit = None,
+    licence: Licence = None,
+) -> None:
+    """Take recorded trajectories in as a round, so that they can be filtered, deduplicated and released.
+
+    Nobody verified them here: a release takes them with `--set unverified=true`, or after `adp regrade` by
+    verifiers that a task file gives their tasks. Taking the same file in again changes nothing.
+
+    Example: `adp import trajectories harbor_runs/ --format atif --type code --licence MIT`
+    """
+    dataset = dataset or stem(path)
+    round = name or _round_of(dataset)
+    platform = Platform({})
+    bury_dead_runs(platform)
+    rejects = platform.settings.output / "rejected" / f"{round}.jsonl"
+    taken, rejected = _take_in(platform, round, rejects, path, format, task_type, dataset, licence, limit)
+    kept = f" Rejected records are kept in {shown_path(rejects)}." if rejected else ""
+    if not taken:
+        raise ConfigurationError(f"No record of {path} became a trajectory.", f"Mend what is named.{kept}")
+    ran = show_imported(platform, round)
+    if not ran.ok:
+        raise ConfigurationError(f"The round {round} could not be shown: {ran.failure}", "Import it again.")
+    console.print(f"{counted(taken, 'episode')} taken in.{kept}")
+    fields({"round": round, "release them": f"adp export --round {round} --set unverified=true"})
+
+
+def _round_of(dataset: str) -> str:
+    return f"import-{re.sub(r'[^a-zA-Z0-9_.-]+', '-', dataset).strip('-.') or 'trajectories'}"
+
+
+def _take_in(
+    platform: Platform,
+    round: str,
+    rejects: Path,
+    path: Path,
+    format: str,
+    task_type: str,
+    dataset: str,
+    licence: str | None,
+    limit: int | None,
+) -> tuple[int, int]:
+    """How many became trajectories of the round, and how many did not."""
+    taken = rejected = 0
+    part: list[tuple[TaskSpec, Trajectory]] = []
+    with replacing(rejects) as temporary, temporary.open("wb") as file:
+        found = read_trajectories(path, format, task_type=task_type, dataset=dataset, licence=licence)
+        for each in found:
+            if isinstance(each, Rejected):
+                rejected += 1
+                if rejected <= MOST_COMPLAINTS:
+                    complain(f"{each.file}:{each.row}: {each.reason}")
+                row = {"file": str(each.file), "row": each.row, "reason": each.reason}
+                file.write(msgspec.json.encode({**row, "content": each.content}) + b"\n")
+                continue
+            part.append(each)
+            taken += 1
+            if len(part) >= AT_ONCE:
+                _keep(platform, round, part)
+                part = []
+            if limit is not None and taken >= limit:
+                break
+        _keep(platform, round, part)
+    if not rejected:
+        rejects.unlink()
+    return taken, rejected
+
+
+def _keep(platform: Platform, round: str, part: list[tuple[TaskSpec, Trajectory]]) -> None:
+    if not part:
+        return
+    tasks = {task.task_id: task for task, _ in part}
+    platform.rounds.take_in(round, list(tasks.values()), 1 + max(each.sample for _, each in part))
+    for _, trajectory in part:
+        platform.journal.write(msgspec.structs.replace(trajectory, round=round))
