@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 
-.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm bench-synthesis clean
+.PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm bench-synthesis bench-curation check-train check-atif uv clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,7 @@ format: setup ## Mend style where ruff can
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-lock: setup ## Resolve pyproject.toml into requirements.lock
-	@$(BIN)/python -m pip install --quiet --target .venv/uv --upgrade uv==$(UV_VERSION)
+lock: setup uv ## Resolve pyproject.toml into requirements.lock
 	@.venv/uv/bin/uv pip compile -q --universal --generate-hashes --extra dev --python-version 3.11 \
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	@printf '%s\n' numpy pandas sympy matplotlib polars duckdb tzdata | .venv/uv/bin/uv pip compile -q --universal --generate-hashes \
@@ -66,6 +65,24 @@ bench-llm: setup ## Measure the LLM client and the agent loop
 
 bench-synthesis: setup ## Measure synthesis: what is made, how new and how solvable it is
 	@$(BIN)/python -m benchmarks.synthesis
+
+bench-curation: setup ## Measure curation: duplicates, contamination, whole datasets, the viewer
+	@$(BIN)/python -m benchmarks.curation
+
+check-train: setup uv ## Train two steps on small exports with TRL, in an environment of its own (downloads torch)
+	@$(BIN)/python -m scripts.export_examples .venv/exports
+	@test -x .venv/train/bin/python || .venv/uv/bin/uv venv -q --python 3.11 .venv/train
+	@.venv/uv/bin/uv pip install -q --python .venv/train/bin/python -r scripts/train.txt
+	@.venv/train/bin/python scripts/check_train.py .venv/exports/sft .venv/exports/steps .venv/exports/preference
+
+check-atif: setup uv ## Validate a small ATIF export with Harbor, in an environment of its own (Python 3.12)
+	@$(BIN)/python -m scripts.export_examples .venv/exports
+	@test -x .venv/harbor/bin/python || .venv/uv/bin/uv venv -q --python '>=3.12' .venv/harbor
+	@.venv/uv/bin/uv pip install -q --python .venv/harbor/bin/python -r scripts/harbor.txt
+	@.venv/harbor/bin/python scripts/check_atif.py .venv/exports/trajectories/train.jsonl
+
+uv: setup
+	@$(BIN)/python -m pip install --quiet --target .venv/uv --upgrade uv==$(UV_VERSION)
 
 clean: ## Remove what can be made again; output, .env and .dagster stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist ./*.egg-info

@@ -1,0 +1,1 @@
+"""How well curation works: duplicates and contamination found, and what whole datasets take to make."""
