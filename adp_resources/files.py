@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -40,17 +41,23 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path, *, replace: bool = True) -> Iterator[Path]:
     """The same for a whole folder: a temporary one, made empty, that takes the place of what was there.
 
-    Raises ConfigurationError for a full disk or a folder that cannot be written; then the old one stands.
+    Without `replace` nothing may be there by then. Raises ConfigurationError for a full disk or a folder that
+    cannot be written, or not replaced; then the old one stands.
     """
     temporary = folder.with_name(f".{folder.name[:80]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        _swap(temporary, folder)
+        if replace:
+            _swap(temporary, folder)
+        else:
+            temporary.rename(folder)  # which no folder that holds anything lets happen to it
     except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise ConfigurationError(f"{folder} is there already.", "Choose another name.") from error
         raise ConfigurationError(
             f"The folder {folder} cannot be written: {error.strerror or error}.",
             "Free disk space or make the folder writable (OUTPUT_DIR), then try again.",

@@ -60,8 +60,8 @@ def card(
     sections = [
         _header(kept, contents, manifest["splits"]),
         f"# {manifest['name']}",
-        "Trajectories of AI agents, verified by graders apart from the agent. `messages` and `tools` are "
-        "chat messages and tool schemas as JSON; call arguments are objects.",
+        f"Trajectories of AI agents. {_verified(kept)} `messages` and `tools` are chat messages and tool "
+        "schemas as JSON; call arguments are objects.",
         *_warnings(kept),
         *_making(manifest, contents),
         *_statistics(manifest, kept, contents),
@@ -111,6 +111,15 @@ def _configs(contents: Contents, splits: Mapping[str, int]) -> list[dict[str, An
 
 def _ordered(splits: Sequence[str]) -> list[str]:
     return sorted(set(splits), key=lambda name: (name != "train", name))
+
+
+def _verified(kept: pl.DataFrame) -> str:
+    nobody, judged = int((~kept["verified"]).sum()), int(kept["judged"].sum())
+    if not nobody and not judged:
+        return "All were verified by graders apart from the agent."
+    told = [f"{nobody:,} were verified by nobody"] * bool(nobody)
+    told += [f"{judged:,} by a judge's word alone"] * bool(judged)
+    return f"Of {kept.height:,} {' and '.join(told)}; the others by graders apart from the agent."
 
 
 def _warnings(kept: pl.DataFrame) -> list[str]:

@@ -35,17 +35,18 @@ NOT_EVALUATED = "in no evaluation set"
 """The stage of the funnel that is there when evaluation sets were looked at."""
 
 ALWAYS_LIKE = 0.8
-"""From which similarity rows stay in one split, where a recipe keeps near duplicates."""
+"""From which similarity rows stay in one split, however like a recipe lets them be."""
 
 
 @dataclass(frozen=True)
 class Curation:
     """Every row with its fate, and what was seen on the way.
 
-    `rows` have the columns `rows.LIGHT` and `place`, `difficulty`, `cluster` (of near copies, by the place of
-    the best), `dropped` (the stage that left a row out, empty for those kept), `fails` (whether it may be
-    the worse side of a pair), `family` and `split`, which is empty for rows of families that nothing is kept
-    of. `funnel` has how many were left after each stage, in order; `hits` what rows hold of evaluation sets.
+    `rows` have the columns `rows.LIGHT` and `place`, `difficulty`, `cluster` (of near copies, by the place
+    of the best), `kin` (the same of rows that must share a split), `dropped` (the stage that left a row out,
+    empty for those kept), `fails` (whether it may be the worse side of a pair), `family` and `split`, which
+    is empty for rows of families that nothing is kept of. `funnel` has how many were left after each stage,
+    in order; `hits` what rows hold of evaluation sets.
     """
 
     rows: pl.DataFrame
@@ -121,12 +122,12 @@ def curate(
     selection = _Selection(_with_difficulty(store.light(), difficulty))
     for stage in stages(recipe):
         selection.keep(stage.name, stage.keeps, of_failures=stage.of_failures)
-    once = _best_first(selection.left).unique("content_hash", keep="first", maintain_order=True)
-    selection.keep_places("each conversation once", once["place"])
-    stop()
-    copies = clusters_of(store, _best_first(selection.left), recipe.near_duplicates or ALWAYS_LIKE)
-    selection.rows = selection.rows.join(copies, on="place", how="left", maintain_order="left")
+    ordered = _best_first(selection.left)
+    selection.rows = _with_copies(selection.rows, ordered, store, recipe)
     related = selection.left
+    stop()
+    once = ordered.unique("content_hash", keep="first", maintain_order=True)
+    selection.keep_places("each conversation once", once["place"])
     if recipe.near_duplicates is not None:
         selection.keep("no near duplicates", pl.col("cluster") == pl.col("place"))
     hits = pl.DataFrame(schema=HITS)
@@ -149,6 +150,18 @@ def _with_difficulty(rows: pl.DataFrame, difficulty: Mapping[str, float | None])
         schema={"task_id": pl.String, "difficulty": pl.Float64},
     )
     return rows.join(known, on="task_id", how="left", maintain_order="left")
+
+
+def _with_copies(rows: pl.DataFrame, ordered: pl.DataFrame, store: RowStore, recipe: Recipe) -> pl.DataFrame:
+    """The rows with the cluster of each of the `ordered`, and with its kin, whose likeness may be less."""
+    threshold = recipe.near_duplicates or ALWAYS_LIKE
+    found = clusters_of(store, ordered, threshold)
+    if threshold > ALWAYS_LIKE:
+        kin = clusters_of(store, ordered, ALWAYS_LIKE).rename({"cluster": "kin"})
+        found = found.join(kin, on="place", how="left", maintain_order="left")
+    else:
+        found = found.with_columns(pl.col("cluster").alias("kin"))
+    return rows.join(found, on="place", how="left", maintain_order="left")
 
 
 def _best_first(rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,11 +10,11 @@ import polars as pl
 
 
 def families(rows: pl.DataFrame) -> pl.Series:
-    """The family of each row, named by the first root seed in it; rows have `root_id` and `cluster`.
+    """The family of each row, named by the first root seed in it; rows have `root_id` and `kin`.
 
-    Two root seeds with rows in one cluster of near copies are of one family, and so on through all of them.
+    Two root seeds with rows that are kin are of one family, and so on through all of them.
     """
-    linked = rows.select("root_id", "cluster").unique().group_by("cluster").agg(pl.col("root_id").unique())
+    linked = rows.select("root_id", "kin").unique().group_by("kin").agg(pl.col("root_id").unique())
     groups = Groups()
     for roots in linked["root_id"].to_list():
         for other in roots:
@@ -41,7 +41,8 @@ class Groups:
 
 
 def splits_of(names: Iterable[str], shares: Mapping[str, float]) -> dict[str, str]:
-    """The split of each family: the same in every dataset of these shares, by its name alone.
+    """The split of each family, by its name alone: the same in every dataset of these shares, as long as the
+    family has the same first root seed.
 
     Where that leaves a split empty, and there are families enough, it gets the family that lies nearest to
     it, from a split that keeps another; `train` comes before all others.

@@ -19,12 +19,14 @@ FINISHED = ("solved", "unsolved", "unverified")
 class Stage:
     """What is left after it is `name`d; `keeps` says of a row whether it is.
 
-    `of_failures`: a failure, too, must pass it to be the worse side of a pair.
+    `of_failures`: a failure, too, must pass it to be the worse side of a pair. `scope`: it tells what was
+    asked for, not what is good.
     """
 
     name: str
     keeps: pl.Expr
     of_failures: bool = True
+    scope: bool = False
 
 
 def stages(recipe: Recipe) -> list[Stage]:
@@ -43,9 +45,9 @@ def _scope(recipe: Recipe) -> Iterator[Stage]:
     }
     for name, (column, values) in chosen.items():
         if values:
-            yield Stage(f"of the {name}s asked for", pl.col(column).is_in(values))
+            yield Stage(f"of the {name}s asked for", pl.col(column).is_in(values), scope=True)
     if not recipe.builtin and BUILTIN not in recipe.teachers:
-        yield Stage(NOT_BUILTIN, pl.col("teacher") != BUILTIN)
+        yield Stage(NOT_BUILTIN, pl.col("teacher") != BUILTIN, scope=True)
 
 
 def _verdict(recipe: Recipe) -> Iterator[Stage]:

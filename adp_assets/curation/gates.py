@@ -12,8 +12,10 @@ import polars as pl
 
 from adp_assets.curation.copies import clusters_of
 from adp_assets.curation.curate import NOT_EVALUATED, Curation
+from adp_assets.curation.filters import stages
 from adp_assets.curation.recipe import Recipe
 from adp_assets.curation.store import BATCH, RowStore
+from adp_assets.curation.writing import outputs
 from adp_assets.findings import Finding
 from runtimes.sensitive import secrets_in
 
@@ -51,7 +53,7 @@ def gates(
         "leakage": _leakage(written, curation),
         "secrets": without_secrets(folder, recipe),
         "splits": _splits(written, recipe),
-        "drift": _drift(curation.rows, max_drift),
+        "drift": _drift(_asked_for(curation.rows, recipe), max_drift),
     }
 
 
@@ -101,10 +103,10 @@ def _contamination(written: pl.DataFrame, curation: Curation) -> Finding:
 def _leakage(written: pl.DataFrame, curation: Curation) -> Finding:
     """Of the examples as they were written, with the relatives of their rows as they were found."""
     family = curation.rows.select("root_id", "family").unique("root_id")
-    cluster = curation.rows.select(pl.col("id").alias("row_id"), "cluster")
-    placed = written.join(family, on="root_id", how="left").join(cluster, on="row_id", how="left")
+    kin = curation.rows.select(pl.col("id").alias("row_id"), "kin")
+    placed = written.join(family, on="root_id", how="left").join(kin, on="row_id", how="left")
     faults = placed.filter(pl.col("family").is_null())["id"].to_list()
-    for column in ("root_id", "family", "cluster"):
+    for column in ("root_id", "family", "kin"):
         known = placed.filter(pl.col(column).is_not_null())
         straddling = known.group_by(column).agg(pl.col("split").n_unique(), pl.col("id").min())
         faults += straddling.filter(pl.col("split") > 1)["id"].sort().to_list()
@@ -145,13 +147,20 @@ def _unescaped(text: str) -> str:
 
 
 def _splits(written: pl.DataFrame, recipe: Recipe) -> Finding:
-    empty = tuple(split for split in recipe.splits if split not in set(written["split"]))
-    said = (
-        "every split has rows"
-        if not empty
-        else ("each split needs a family of tasks of its own: take more rounds, or fewer splits (`splits:`)")
-    )
-    return Finding(not empty, said, empty)
+    """Of every shape in every format."""
+    filled = set(written.select("shape", "format", "split").unique().iter_rows())
+    wanted = [(shape, form, split) for shape, form, _ in outputs(recipe) for split in recipe.splits]
+    empty = tuple(" ".join(each) for each in wanted if each not in filled)
+    if not empty:
+        return Finding(True, "every split has rows")
+    way_out = "take more rounds, or fewer splits (`splits:`) or shapes"
+    return Finding(False, f"each split needs a family of its own, a pair a failure: {way_out}", empty)
+
+
+def _asked_for(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    """The rows of the types, teachers and so on that the recipe names."""
+    others = [stage.name for stage in stages(recipe) if stage.scope]
+    return rows.filter(~pl.col("dropped").is_in(others))
 
 
 def _drift(rows: pl.DataFrame, most: float) -> Finding:

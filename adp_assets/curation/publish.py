@@ -67,16 +67,17 @@ def publish(
 ) -> dict[str, Finding]:
     """Write a dataset and look at what was written; gives what was found (`gates`).
 
-    It takes the place of what `folder` held; with `blocking` only where no finding stops it. Raises
-    ConfigurationError when it cannot be written; then, too, the old folder stands.
+    It takes the place of what `folder` held. With `blocking` nothing may be there, and it is put there only
+    where no finding stops it. Raises ConfigurationError when it cannot be; then the old folder stands.
     """
     found: dict[str, Finding] = {}
-    with suppress(_Stopped), replacing_folder(folder) as temporary:
+    with suppress(_Stopped), replacing_folder(folder, replace=not blocking) as temporary:
         written = _write(temporary, dataset)
         dataset.stop()
         found |= gates(temporary, written, dataset.curation, dataset.recipe, dataset.store, max_drift)
         if blocking and any(finding.stops and not finding.passed for finding in found.values()):
             raise _Stopped
+        dataset.store.check_unchanged()
     return found
 
 
@@ -89,7 +90,7 @@ def _write(folder: Path, dataset: Dataset) -> pl.DataFrame:
     curation = dataset.curation
     values = manifest(
         dataset.name,
-        dataset.recipe.model_dump(mode="json", exclude_defaults=True),
+        dataset.recipe.model_dump(mode="json", exclude_defaults=True, exclude={"to"}),
         curation.rows,
         curation.kept,
         funnel=curation.funnel,

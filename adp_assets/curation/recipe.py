@@ -5,6 +5,8 @@ Everything that decides which rows a dataset has, and how they are written, is h
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,14 +43,31 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _each_once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 def _shares(value: dict[str, float]) -> dict[str, float]:
     for name, share in value.items():
-        if not share > 0:
-            raise ValueError(f"the share of {name} is {share:g}, and must be above 0")
+        if not (share > 0 and math.isfinite(share)):
+            raise ValueError(f"the share of {name} is {share:g}, and must be above 0, and finite")
     return value
 
 
-Names = Annotated[list[str], BeforeValidator(_listed)]
+def _splits(value: dict[str, float]) -> dict[str, float]:
+    for name in value:
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,50}", name):
+            raise ValueError(f"a split cannot be named {name!r}: use letters, digits and '_'")
+    return value
+
+
+def _address(value: str) -> str:
+    if re.match(r"[^/]*://[^/]*@", value):
+        raise ValueError("an address must not hold a user or password: set them in the environment")
+    return value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), AfterValidator(_each_once)]
 Range = Annotated[Bounds, AfterValidator(_ordered)]
 Shares = Annotated[dict[str, float], AfterValidator(_shares)]
 
@@ -93,13 +112,13 @@ class Recipe(BaseModel):
     max_rows: int | None = Field(None, ge=1)
     mixture_by: Literal["task_type", "source", "operator", "teacher", "language", "domain"] = "task_type"
     mixture: Shares = {}
-    splits: Shares = {"train": 0.9, "test": 0.1}
+    splits: Annotated[Shares, AfterValidator(_splits)] = {"train": 0.9, "test": 0.1}
     seed: int = 0
 
     shapes: Annotated[list[Shape], BeforeValidator(_listed)] = Field(["sft"], min_length=1)
     formats: Names = Field(["hf"], min_length=1)
     pairs_per_task: int = Field(4, ge=1)
-    to: str = ""
+    to: Annotated[str, AfterValidator(_address)] = ""
 
     @model_validator(mode="after")
     def _agrees(self) -> Recipe:
@@ -148,4 +167,6 @@ def _in_words(fault: dict[str, Any]) -> str:
     said = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         return f"there is no key {place}"
+    if place == "to":
+        return f"{place}: {said}"
     return f"{place}: {said} (got {fault['input']!r})" if place else said

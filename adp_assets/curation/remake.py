@@ -39,7 +39,10 @@ def remade(settings: Settings, release: Release) -> Remade:
     difficulty = dict(lineage.select("task_id", "difficulty").unique("task_id").iter_rows())
     store = RowStore.of_rounds(settings.output, list(manifest["rounds"]))
     curation = curate(store, recipe, difficulty=difficulty, evaluation=evaluation)
-    return Remade(curation, tuple(_differences(manifest, curation.rows, evaluation)))
+    differences = [*_differences(manifest, curation.rows, evaluation)]
+    if curation.funnel != manifest["funnel"]:
+        differences.append("how many rows each stage left")
+    return Remade(curation, tuple(differences))
 
 
 def _differences(

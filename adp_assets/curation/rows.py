@@ -14,7 +14,7 @@ import polars as pl
 
 from adp_assets.curation.likeness.minhash import BANDS, band_hashes
 from adp_assets.curation.render import Untrainable, compact, content_hash, prompt_key, training_messages
-from adp_assets.curation.traits import Traits, said_in, traits_of
+from adp_assets.curation.traits import Kinds, Traits, kinds_in, said_in, traits_of
 from adp_assets.languages import language_of
 from runtimes.contracts import Message, TaskSpec, Trajectory
 
@@ -96,21 +96,37 @@ NO_LICENCE = "unknown"
 
 def rows_of(trajectories: Iterable[Trajectory], tasks: Mapping[str, TaskSpec]) -> pl.DataFrame:
     """One row a trajectory, in their order."""
-    languages: dict[str, str] = {}
+    shared = _Shared()
     rows, said = [], []
     for trajectory in trajectories:
         task = tasks[trajectory.task_id]
-        if task.task_id not in languages:
-            languages[task.task_id] = language_of(task.description) or ""
-        row, text = _row(trajectory, task)
-        rows.append({**row, "language": languages[task.task_id]})
+        row, text = _row(trajectory, task, shared)
+        rows.append({**row, "language": shared.language(task)})
         said.append(text)
     bands = pl.Series("bands", band_hashes(pl.Series(said, dtype=pl.String)), ROW_COLUMNS["bands"])
     without = {name: kind for name, kind in ROW_COLUMNS.items() if name != "bands"}
     return pl.DataFrame(rows, schema=without).with_columns(bands).select(list(ROW_COLUMNS))
 
 
-def _row(trajectory: Trajectory, task: TaskSpec) -> tuple[dict[str, Any], str]:
+class _Shared:
+    """What is found out of a task, or of tools, once for all their episodes."""
+
+    def __init__(self) -> None:
+        self._languages: dict[str, str] = {}
+        self._kinds: dict[str, Kinds] = {}
+
+    def language(self, task: TaskSpec) -> str:
+        if task.task_id not in self._languages:
+            self._languages[task.task_id] = language_of(task.description) or ""
+        return self._languages[task.task_id]
+
+    def kinds(self, name: str, value: object) -> Kinds:
+        if name not in self._kinds:
+            self._kinds[name] = kinds_in(msgspec.to_builtins(value))
+        return self._kinds[name]
+
+
+def _row(trajectory: Trajectory, task: TaskSpec, shared: _Shared) -> tuple[dict[str, Any], str]:
     """A row without language and bands, and the text that the bands are of."""
     row = {
         "id": f"{trajectory.round}/{trajectory.task_id}/{trajectory.sample}",
@@ -123,7 +139,9 @@ def _row(trajectory: Trajectory, task: TaskSpec) -> tuple[dict[str, Any], str]:
         text.encode()
     except (Untrainable, UnicodeEncodeError, RecursionError) as error:
         return {**row, **_UNRENDERED, "unrenderable": str(error) or type(error).__name__}, ""
-    told = _of_conversation(trajectory, messages, traits_of(trajectory, messages))
+    tools = compact(trajectory.tools)
+    beside = [shared.kinds(tools, trajectory.tools), shared.kinds(f"task {task.task_id}", task)]
+    told = _of_conversation(trajectory, messages, traits_of(trajectory, messages, beside))
     return {**row, **told, "characters": len(text), "messages": text}, said_in(task.description, messages)
 
 

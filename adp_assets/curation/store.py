@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +15,22 @@ BATCH = 2_000
 """Rows whose conversations are in memory at once."""
 
 
-@dataclass(frozen=True)
 class RowStore:
-    """Parquet files of `training_rows`, one a round, in their order."""
+    """Parquet files of `training_rows`, one a round, in their order.
 
-    files: Sequence[Path]
+    Rows are known by their place among all, so a file that is made anew while they are read is an error.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+        self._seen = {path: _stamp(path) for path in files}
 
     @classmethod
     def of_rounds(cls, output: Path, rounds: Sequence[str]) -> RowStore:
         """The rows of these rounds. Raises ConfigurationError for rounds without, or with foreign, rows."""
         folder = output / "assets" / "training_rows"
         store = cls([folder / f"{name}.parquet" for name in rounds])
-        missing = [path.stem for path in store.files if not path.exists()]
+        missing = [name for name, path in zip(rounds, store.files, strict=True) if not _is_there(name, path)]
         if missing:
             raise ConfigurationError(
                 f"There are no training_rows of {', '.join(missing)}.", "Materialize them first (adp run)."
@@ -52,9 +55,19 @@ class RowStore:
                     f"Materialize training_rows of {path.stem} again: in the UI, or by `adp export`.",
                 )
 
+    def check_unchanged(self) -> None:
+        """Raise ConfigurationError for a file that was made anew since the store was opened."""
+        for path, seen in self._seen.items():
+            if _stamp(path) != seen:
+                raise ConfigurationError(
+                    f"The training rows of {path.stem} were made anew meanwhile.",
+                    "Make the release or dataset again when the round is at rest.",
+                )
+
     def light(self) -> pl.DataFrame:
         """Every row without its conversation, with its place among all as `place`."""
         parts = [pl.read_parquet(path, columns=list(LIGHT)) for path in self.files]
+        self.check_unchanged()
         rows = pl.concat(parts) if parts else pl.DataFrame(schema=LIGHT)
         return rows.with_row_index("place")
 
@@ -75,6 +88,7 @@ class RowStore:
                 low, high = np.searchsorted(places, (first + start, first + start + BATCH)).tolist()
                 if low < high:
                     frame = part.slice(start, BATCH).collect().with_row_index("place", offset=first + start)
+                    self.check_unchanged()
                     yield frame.join(said[low:high], on="place", how="inner", maintain_order="left")
 
     def _parts(self) -> Iterator[tuple[Path, int, int]]:
@@ -84,6 +98,19 @@ class RowStore:
             height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
             yield path, first, height
             first += height
+
+
+def _is_there(name: str, path: Path) -> bool:
+    return Path(name).name == name and path.exists()
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is made anew; None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def is_current(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adp_assets.curation.render import compact
 from runtimes.agent import CUT_OFF
@@ -22,7 +23,8 @@ class Traits:
     """`failed_steps` of all steps went wrong; `loops` is the most often that one call came back the same.
 
     `truncated`: a reply was cut off by the model's limit. `repetition` is the share of a reply's runs of five
-    words that it had said before, the most of any reply. `secrets` and `personal` are kinds (`sensitive`).
+    words that it had said before, the most of any reply. `secrets` and `personal` are kinds (`sensitive`) in
+    all that a dataset may tell of it: the conversation, the last observations, its tools and its task.
     """
 
     failed_steps: int
@@ -33,16 +35,37 @@ class Traits:
     personal: list[str]
 
 
-def traits_of(trajectory: Trajectory, messages: Sequence[Message]) -> Traits:
-    """The traits of an episode whose conversation, as trainers read it, is `messages`."""
-    texts = list(texts_of(messages))
+class Kinds(NamedTuple):
+    """Of secrets and personal data."""
+
+    secrets: frozenset[str]
+    personal: frozenset[str]
+
+
+def kinds_in(*values: object) -> Kinds:
+    """What all texts in JSON values seem to hold."""
+    texts = [text for value in values for text in _strings(value)]
+    return Kinds(
+        frozenset(kind for text in texts for kind in secrets_in(text)),
+        frozenset(kind for text in texts for kind in personal_data_in(text)),
+    )
+
+
+def traits_of(trajectory: Trajectory, messages: Sequence[Message], beside: Sequence[Kinds] = ()) -> Traits:
+    """The traits of an episode whose conversation, as trainers read it, is `messages`.
+
+    `beside` is what its tools and its task hold, which it shares with others.
+    """
+    last = trajectory.steps[-1].turn if trajectory.steps else 0
+    unread = [step.observation for step in trajectory.steps if step.turn == last]
+    held = [*beside, kinds_in(*texts_of(messages), unread, trajectory.final_result)]
     return Traits(
         failed_steps=sum(not step.success for step in trajectory.steps),
         loops=_loops(trajectory.steps),
         truncated=any(step.observation == CUT_OFF for step in trajectory.steps),
         repetition=max((_repetition(text) for text in _own_texts(messages)), default=0.0),
-        secrets=sorted({kind for text in texts for kind in secrets_in(text)}),
-        personal=sorted({kind for text in texts for kind in personal_data_in(text)}),
+        secrets=sorted(frozenset().union(*(each.secrets for each in held))),
+        personal=sorted(frozenset().union(*(each.personal for each in held))),
     )
 
 

@@ -33,6 +33,9 @@ WRITTEN: dict[str, pl.DataType] = {
 }
 """A line for each row that an example is made of; an example of a task alone names none."""
 
+AT_ONCE = 50_000
+"""Lines that are gathered before they are packed."""
+
 Recorded = Callable[[list[str]], Mapping[str, Trajectory]]
 """The trajectories of rows, by their ids."""
 
@@ -51,6 +54,9 @@ class Tally:
             self.parts = [self.written.filter(~of_it)]
         for reason, count in (written.left_out + written.changed).items():
             self.left_out[f"{shape} as {form}: {reason}"] += count
+
+    def add(self, lines: list[tuple[str | None, ...]]) -> None:
+        self.parts.append(pl.DataFrame(lines, schema=WRITTEN, orient="row"))
 
     @property
     def written(self) -> pl.DataFrame:
@@ -140,9 +146,18 @@ def _examples(
             wanted = both.filter(pl.col("id").is_in(ids))
             return pl.concat(store.batches(columns, wanted))
 
-        chosen = pairs(curation.kept, curation.failures, recipe.pairs_per_task, recipe.seed)
-        return preferences(chosen, rows_with)
+        return preferences(_pairs(curation, recipe), rows_with)
     return demonstrations(kept)
+
+
+def _pairs(curation: Curation, recipe: Recipe) -> pl.DataFrame:
+    """Verified successes with failures, each failure's conversation once; by place, as they are read."""
+    verified = pl.col("outcome").eq("solved") & pl.col("verified") & ~pl.col("judged")
+    good = curation.kept.filter(verified)
+    bad = curation.failures.unique(["task_id", "content_hash"], keep="first", maintain_order=True)
+    found = pairs(good, bad, recipe.pairs_per_task, recipe.seed)
+    place = good.select(pl.col("id").alias("chosen"), "place")
+    return found.join(place, on="chosen").sort("place", "chosen", "rejected").drop("place")
 
 
 def _tallied_rows(batches: Iterable[pl.DataFrame], tally: Tally, form: str) -> Iterator[pl.DataFrame]:
@@ -161,14 +176,17 @@ def _tallied_rows(batches: Iterable[pl.DataFrame], tally: Tally, form: str) -> I
 
 
 def _tallied(examples: Iterable[Example], tally: Tally, shape: Shape, form: str) -> Iterator[Example]:
-    lines = []
+    lines: list[tuple[str | None, ...]] = []
     for example in examples:
         lines += [
             (shape, form, example.split, example.id, row_id, example.about["root_id"])
             for row_id in _made_of(example)
         ]
+        if len(lines) >= AT_ONCE:
+            tally.add(lines)
+            lines = []
         yield example
-    tally.parts.append(pl.DataFrame(lines, schema=WRITTEN, orient="row"))
+    tally.add(lines)
 
 
 def _made_of(example: Example) -> list[str | None]:

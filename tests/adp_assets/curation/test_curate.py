@@ -10,7 +10,7 @@ import pytest
 
 from adp_assets.curation.curate import Curation
 from runtimes.agent import CUT_OFF
-from runtimes.contracts import Lineage, TaskSpec, Trajectory
+from runtimes.contracts import Lineage, TaskSpec, Trajectory, Verifier
 from runtimes.errors import ConfigurationError
 from tests.adp_assets.curation.stored import curated, kept
 from tests.adp_assets.tasks import solved, step, task
@@ -198,23 +198,53 @@ def test_relatives_are_never_in_two_splits(tmp_path: Path) -> None:
     assert set(found.kept["split"]) == {"train", "validation", "test"}
 
 
-def test_near_copies_of_two_seeds_make_one_family_and_share_a_split(tmp_path: Path) -> None:
-    text = said(1, 100)
-    pairs = {f"{side}{number}": f"{text} {number}" for number in range(8) for side in ("left", "right")}
+@pytest.mark.parametrize("threshold", [None, 0.7, 0.8, 0.99, 1.0])
+def test_near_copies_of_two_seeds_share_a_split_however_like_they_may_be(
+    tmp_path: Path, threshold: float | None
+) -> None:
+    names = [f"{side}{number}" for number in range(8) for side in ("left", "right")]
     found = curated(
         tmp_path,
-        *(episode(name, text=said(int(name[-1]), 100)) for name in pairs),
-        tasks={name: task(name, description="The same.") for name in pairs},
-        near_duplicates=None,
+        *(episode(name, text=f"{said(int(name[-1]), 100)} {name[0]}") for name in names),
+        tasks={name: task(name, description="The same.") for name in names},
+        near_duplicates=threshold,
         splits={"train": 0.5, "test": 0.5},
     )
-    kept_rows = {row["task_id"]: row for row in found.kept.iter_rows(named=True)}
-    assert len(kept_rows) == 16
+    kept_rows = {row["task_id"]: row for row in found.rows.iter_rows(named=True)}
+    assert found.kept.height == (8 if threshold in (0.7, 0.8) else 16)
     for number in range(8):
         left, right = kept_rows[f"left{number}"], kept_rows[f"right{number}"]
         assert left["family"] == right["family"] == f"left{number}"
         assert left["split"] == right["split"]
     assert set(found.kept["split"]) == {"train", "test"}
+
+
+def test_a_root_whose_row_was_the_same_as_anothers_is_of_its_family(tmp_path: Path) -> None:
+    copies = [episode(name, number, sample=0, prompt=[]) for number in range(8) for name in ("a", "b")]
+    for number, each in enumerate(copies):
+        each.task_id = f"{each.task_id}{number // 2}"
+        each.steps[0].message["tool_calls"][0]["function"]["arguments"] = "{}"  # type: ignore[index]
+    others = [episode(f"b{number}", 100 + number, sample=1) for number in range(8)]
+    found = curated(tmp_path, *copies, *others, splits={"train": 0.5, "test": 0.5})
+    assert found.funnel["each conversation once"] == 16
+    by_root = found.rows.group_by("root_id").agg(pl.col("family").first(), pl.col("split").first())
+    rows = {row["root_id"]: row for row in by_root.iter_rows(named=True)}
+    for number in range(8):
+        assert rows[f"a{number}"]["split"] == rows[f"b{number}"]["split"]
+        assert rows[f"b{number}"]["family"] == f"a{number}"
+
+
+@pytest.mark.parametrize("where", ["tool", "last observation", "task"])
+def test_what_only_other_shapes_tell_is_searched_for_secrets_too(tmp_path: Path, where: str) -> None:
+    found, about = episode("t1"), task("t1")
+    if where == "tool":
+        function = {"name": "f", "description": "call with AKIAIOSFODNN7ABCDEFG", "parameters": {}}
+        found.tools = [{"type": "function", "function": function}]
+    elif where == "task":
+        about = task("t1", verifier=Verifier("exact", {"expected": "AKIAIOSFODNN7ABCDEFG"}))
+    else:
+        found.steps[-1].observation = "AKIAIOSFODNN7ABCDEFG"
+    assert curated(tmp_path, found, tasks={"t1": about}).kept.is_empty()
 
 
 def test_a_cap_takes_of_each_task_of_a_root_before_it_takes_a_second(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ SHARES = {"train": 0.9, "test": 0.1}
 
 def test_roots_are_one_family_through_any_chain_of_near_copies() -> None:
     rows = pl.DataFrame(
-        {"root_id": ["d", "b", "b", "c", "c", "a", "e"], "cluster": [0, 0, 1, 1, 2, 2, 3]},
+        {"root_id": ["d", "b", "b", "c", "c", "a", "e"], "kin": [0, 0, 1, 1, 2, 2, 3]},
     )
     assert families(rows).to_list() == ["a", "a", "a", "a", "a", "a", "e"]
     assert families(rows.reverse()).to_list() == ["e", "a", "a", "a", "a", "a", "a"]

@@ -249,7 +249,7 @@ def test_what_a_gate_stops_is_not_put_in_place(tmp_path: Path) -> None:
     made = dataset(tmp_path / "rows", solved("t"))
     found = publish(tmp_path / "d", made, NEVER, blocking=True)
     assert [name for name, finding in found.items() if not finding.passed] == ["splits"]
-    assert found["splits"].faults == ("test",)
+    assert found["splits"].faults == ("sft hf test",)
     assert [path.name for path in tmp_path.iterdir()] == ["rows"]
 
 
@@ -302,3 +302,64 @@ def test_a_call_that_holds_a_key_is_found_in_what_was_written(tmp_path: Path) ->
     assert not found.passed
     assert any("jsonl" in fault for fault in found.faults)
     assert any("parquet" in fault for fault in found.faults)
+
+
+def test_rows_that_are_made_anew_meanwhile_give_no_release(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "rows", solved("a"), solved("b", "43"), splits={"train": 1.0})
+    stored(tmp_path / "rows", solved("b", "43"), solved("a"), solved("c"))
+    with pytest.raises(ConfigurationError, match="round-0001 were made anew meanwhile"):
+        publish(tmp_path / "d", made, NEVER, blocking=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows"]
+
+
+def test_a_release_that_another_put_in_place_meanwhile_stays(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "rows", solved("a"), splits={"train": 1.0})
+    assert passed(publish(tmp_path / "d", made, NEVER, blocking=True))
+    before = read_manifest(tmp_path / "d")
+    with pytest.raises(ConfigurationError, match="is there already"):
+        publish(tmp_path / "d", made, NEVER, blocking=True)
+    assert not list(changed_files(tmp_path / "d", before))
+
+
+def test_where_a_copy_goes_is_in_no_file(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "rows", solved("a"), splits={"train": 1.0}, to="memory://somewhere/mine")
+    publish(tmp_path / "d", made, NEVER)
+    for name in ("README.md", "manifest.json"):
+        assert "somewhere" not in (tmp_path / "d" / name).read_text()
+
+
+def test_the_drift_of_what_was_not_asked_for_stops_nothing(tmp_path: Path) -> None:
+    good = [solved(f"a{n}", str(n)) for n in range(20)]
+    bad = [
+        solved(f"b{n}", outcome="unsolved", success=False, reward=0.0, round="round-0002", created_at=200.0)
+        for n in range(20)
+    ]
+    for each in bad:
+        each.task_type = "web"
+    found = publish(tmp_path / "d", dataset(tmp_path / "rows", *good, *bad), 0.3)
+    assert not found["drift"].passed
+    found = publish(tmp_path / "e", dataset(tmp_path / "rows", *good, *bad, task_types=["code"]), 0.3)
+    assert found["drift"].passed
+
+
+def test_a_shape_without_examples_is_told(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "rows", solved("a"), splits={"train": 1.0}, shapes=["sft", "preference"])
+    assert publish(tmp_path / "d", made, NEVER)["splits"].faults == ("preference hf train",)
+
+
+def test_pairs_have_verified_winners_and_each_loser_once(tmp_path: Path) -> None:
+    winners = [solved(f"t{n}", str(n)) for n in range(4)]
+    nobodys = [
+        solved(f"t{n}", f"u{n}", sample=1, outcome="unverified", verified=False, reward=None)
+        for n in range(4)
+    ]
+    losers = [
+        solved(f"t{n}", "x", sample=at, outcome="unsolved", success=False, reward=0.0)
+        for n in range(4)
+        for at in (2, 3, 4)
+    ]
+    recipe = {"shapes": ["preference"], "unverified": True, "splits": {"train": 1.0}}
+    publish(tmp_path / "d", dataset(tmp_path / "rows", *winners, *nobodys, *losers, **recipe), NEVER)
+    pairs = pl.read_parquet(tmp_path / "d" / "preference" / "split=train" / "*.parquet")
+    assert sorted(pairs["chosen_id"]) == [f"round-0001/t{n}/0" for n in range(4)]
+    assert pairs["rejected_id"].n_unique() == 4

@@ -45,6 +45,9 @@ def test_a_recipe_is_read_from_yaml(tmp_path: Path) -> None:
         ({"shapes": []}, "shapes: List should have at least 1 item"),
         ({"near_duplicates": 0.1}, "near_duplicates: Input should be greater than or equal to 0.5"),
         ({"min_reward": 2, "seed": "x"}, "min_reward.*; seed"),
+        ({"splits": {"train": 0.9, "../esc": 0.1}}, r"a split cannot be named '\.\./esc'"),
+        ({"splits": {"train": 0.9, "held-out": 0.1}}, "a split cannot be named 'held-out'"),
+        ({"mixture": {"code": float("inf")}}, "the share of code is inf"),
     ],
 )
 def test_what_is_wrong_is_told_by_place_and_key(values: dict[str, Any], said: str) -> None:
@@ -71,3 +74,14 @@ def test_a_file_that_is_no_recipe_is_told_of(tmp_path: Path, content: bytes, sai
 def test_a_recipe_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read: No such file"):
         read_recipe(tmp_path / "none.yaml")
+
+
+def test_a_round_that_is_named_twice_is_taken_once() -> None:
+    assert recipe_of({"rounds": ["b", "a", "b"]}, "here").rounds == ["b", "a"]
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="to: an address must not hold") as failed:
+        recipe_of({"to": "s3://KEY:hunter2@bucket/x"}, "here")
+    assert "hunter2" not in f"{failed.value.message} {failed.value.remedy}"
+    assert recipe_of({"to": "s3://bucket/x@y"}, "here").to == "s3://bucket/x@y"
