@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
-from adp_assets.curation.releases import Held, holders
+from adp_assets.curation.release.releases import Held, holders
 from adp_resources.erasure import Erasure
 from adp_resources.tables import candidates, pool_tasks
 from adp_service.driver import being_run, bury_dead_runs, refuse_if_run, with_dataset

@@ -10,9 +10,9 @@ import dagster as dg
 import polars as pl
 import yaml  # type: ignore[import-untyped]
 
-from adp_assets.curation.manifest import PROVENANCE, changed_files
-from adp_assets.curation.publish import REPORT
-from adp_assets.curation.releases import Release
+from adp_assets.curation.release.manifest import PROVENANCE, changed_files
+from adp_assets.curation.release.publish import REPORT
+from adp_assets.curation.release.releases import Release
 from adp_service.platform import Platform
 from runtimes.errors import ConfigurationError
 from runtimes.llm.base import BUILTIN

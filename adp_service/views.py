@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import sqlalchemy as sa
 
-from adp_assets.curation.manifest import LINEAGE, MANIFEST, read_manifest
+from adp_assets.curation.release.manifest import LINEAGE, MANIFEST, read_manifest
 from adp_resources import tables
 from adp_resources.database import Database
 from adp_resources.table_files import table_files, told_columns

@@ -8,21 +8,21 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from adp_assets.curation.card import table
 from adp_assets.curation.curate import Curation, curate
 from adp_assets.curation.decontamination.evaluation import EvaluationSet
 from adp_assets.curation.filters import NOT_BUILTIN
-from adp_assets.curation.gates import GATES
-from adp_assets.curation.manifest import lineage_hash, split_sizes, teachers
-from adp_assets.curation.publish import Dataset, publish
 from adp_assets.curation.recipe import Recipe, parse_recipe, recipe_of
-from adp_assets.curation.recordings import Recordings
-from adp_assets.curation.releases import release_folder
-from adp_assets.curation.remote import check_place, put_release
-from adp_assets.curation.reporting import report_of
+from adp_assets.curation.release.card import table
+from adp_assets.curation.release.gates import GATES
+from adp_assets.curation.release.manifest import lineage_hash, split_sizes, teachers
+from adp_assets.curation.release.publish import Dataset, publish
+from adp_assets.curation.release.recordings import Recordings
+from adp_assets.curation.release.releases import release_folder
+from adp_assets.curation.release.remote import check_place, put_release
+from adp_assets.curation.release.reporting import report_of
+from adp_assets.curation.release.writing import outputs
 from adp_assets.curation.rows import rows_of
 from adp_assets.curation.store import RowStore
-from adp_assets.curation.writing import outputs
 from adp_assets.display import bar_chart, preview
 from adp_assets.diversity.store import Diversity
 from adp_assets.execution.assets import asset_name

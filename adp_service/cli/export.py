@@ -11,10 +11,10 @@ import typer
 import yaml  # type: ignore[import-untyped]
 
 from adp_assets.curation.filters import NOT_BUILTIN
-from adp_assets.curation.manifest import read_manifest
 from adp_assets.curation.recipe import Recipe, read_recipe, recipe_of
-from adp_assets.curation.recordings import Recordings
-from adp_assets.curation.releases import release_folder
+from adp_assets.curation.release.manifest import read_manifest
+from adp_assets.curation.release.recordings import Recordings
+from adp_assets.curation.release.releases import release_folder
 from adp_assets.curation.store import is_current
 from adp_assets.rounds import next_name
 from adp_service.cli.output import complain, console, fields, note, shown_path

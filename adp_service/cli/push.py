@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from adp_assets.curation.releases import release_named
-from adp_assets.curation.remote import put_release
+from adp_assets.curation.release.releases import release_named
+from adp_assets.curation.release.remote import put_release
 from adp_service.cli.output import console, counted, fields, note
 from adp_service.platform import Platform
 from adp_service.pushing import Parcel, packed

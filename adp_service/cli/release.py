@@ -8,9 +8,9 @@ import msgspec
 import typer
 from rich.table import Column, Table
 
-from adp_assets.curation.manifest import changed_files, rows_digest
-from adp_assets.curation.releases import Release, release_named, releases
-from adp_assets.curation.remake import remade
+from adp_assets.curation.release.manifest import changed_files, rows_digest
+from adp_assets.curation.release.releases import Release, release_named, releases
+from adp_assets.curation.release.remake import remade
 from adp_service.cli.output import complain, console, counted, id_column, print_table, shown_path, shown_time
 from adp_service.platform import Platform
 

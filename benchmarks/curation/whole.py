@@ -18,9 +18,9 @@ import polars as pl
 
 from adp_assets.curation.curate import curate
 from adp_assets.curation.decontamination.evaluation import EvaluationSet
-from adp_assets.curation.publish import Dataset, publish
 from adp_assets.curation.recipe import recipe_of
-from adp_assets.curation.recordings import Recordings
+from adp_assets.curation.release.publish import Dataset, publish
+from adp_assets.curation.release.recordings import Recordings
 from adp_assets.curation.rows import rows_of
 from adp_assets.curation.store import RowStore
 from adp_assets.execution.frames import trajectories_of, trajectory_frame

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adp_assets.curation.manifest import read_manifest
+from adp_assets.curation.release.manifest import read_manifest
 from tests.adp_assets.curation.stored import stored
 from tests.adp_assets.tasks import solved
 from tests.adp_service.command import Ended, in_this_process, project

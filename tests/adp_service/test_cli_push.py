@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adp_assets.curation.manifest import HITS, LINEAGE, write_manifest
+from adp_assets.curation.release.manifest import HITS, LINEAGE, write_manifest
 from tests.adp_service.command import Ended, adp, project
 from tests.hub_server import Hub, hub_server
 

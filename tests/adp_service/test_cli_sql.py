@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adp_assets.curation.manifest import LINEAGE, write_manifest
+from adp_assets.curation.release.manifest import LINEAGE, write_manifest
 from adp_assets.execution.frames import trajectory_frame
 from adp_assets.intake.pool import TaskPool
 from adp_resources.database import Database

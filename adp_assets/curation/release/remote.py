@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from adp_assets.curation.manifest import MANIFEST
+from adp_assets.curation.release.manifest import MANIFEST
 from runtimes.errors import ConfigurationError
 
 AT_ONCE = 4

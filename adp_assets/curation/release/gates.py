@@ -14,8 +14,8 @@ from adp_assets.curation.copies import clusters_of
 from adp_assets.curation.curate import NOT_EVALUATED, Curation
 from adp_assets.curation.filters import stages
 from adp_assets.curation.recipe import Recipe
+from adp_assets.curation.release.writing import outputs
 from adp_assets.curation.store import BATCH, RowStore
-from adp_assets.curation.writing import outputs
 from adp_assets.findings import Finding
 from runtimes.sensitive import secrets_in
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adp_assets.curation.manifest import changed_files, read_manifest, write_manifest
-from adp_assets.curation.remote import check_place, put_release
+from adp_assets.curation.release.manifest import changed_files, read_manifest, write_manifest
+from adp_assets.curation.release.remote import check_place, put_release
 from runtimes.errors import ConfigurationError
 from tests.adp_resources.disks import small_disk
 from tests.s3_server import RunningS3, s3_server

@@ -10,9 +10,9 @@ import polars as pl
 
 from adp_assets.curation.curate import Curation, curate
 from adp_assets.curation.decontamination.evaluation import EvaluationSet
-from adp_assets.curation.manifest import rows_digest
 from adp_assets.curation.recipe import recipe_of
-from adp_assets.curation.releases import Release
+from adp_assets.curation.release.manifest import rows_digest
+from adp_assets.curation.release.releases import Release
 from adp_assets.curation.store import RowStore
 from adp_resources.settings import Settings
 from runtimes.version import code_version

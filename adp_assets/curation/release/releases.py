@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from adp_assets.curation.manifest import LINEAGE, MANIFEST, read_manifest
+from adp_assets.curation.release.manifest import LINEAGE, MANIFEST, read_manifest
 from runtimes.errors import ConfigurationError
 
 

@@ -10,8 +10,8 @@ import polars as pl
 import yaml  # type: ignore[import-untyped]
 
 from adp_assets.curation.examples import Shape
-from adp_assets.curation.manifest import split_sizes
-from adp_assets.curation.writing import Tally, folder_of
+from adp_assets.curation.release.manifest import split_sizes
+from adp_assets.curation.release.writing import Tally, folder_of
 from adp_assets.diversity.measure import Measures
 from adp_assets.diversity.shown import CHART, in_words
 from runtimes.llm.base import BUILTIN

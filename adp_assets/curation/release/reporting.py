@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from adp_assets.curation.curate import Curation
-from adp_assets.curation.recordings import Recordings
+from adp_assets.curation.release.recordings import Recordings
 from adp_assets.diversity.measure import Measures
 from adp_assets.intake.frames import tasks_of
 from adp_assets.intake.pool import TaskPool

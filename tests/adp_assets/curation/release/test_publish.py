@@ -13,8 +13,9 @@ import yaml  # type: ignore[import-untyped]
 
 from adp_assets.curation.curate import curate
 from adp_assets.curation.decontamination.evaluation import EvaluationSet
-from adp_assets.curation.gates import without_secrets
-from adp_assets.curation.manifest import (
+from adp_assets.curation.recipe import recipe_of
+from adp_assets.curation.release.gates import without_secrets
+from adp_assets.curation.release.manifest import (
     HITS,
     LINEAGE,
     changed_files,
@@ -22,9 +23,8 @@ from adp_assets.curation.manifest import (
     read_manifest,
     split_sizes,
 )
-from adp_assets.curation.publish import Dataset, publish
-from adp_assets.curation.recipe import recipe_of
-from adp_assets.curation.releases import Held, holders, release_folder, release_named, releases
+from adp_assets.curation.release.publish import Dataset, publish
+from adp_assets.curation.release.releases import Held, holders, release_folder, release_named, releases
 from adp_assets.curation.render import training_messages
 from adp_assets.diversity.measure import Measures, measure
 from adp_assets.diversity.shown import in_words

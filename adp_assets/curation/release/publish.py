@@ -11,16 +11,16 @@ from typing import Any
 
 import polars as pl
 
-from adp_assets.curation.card import DIVERSITY_PICTURE, FUNNEL_PICTURE, Contents, card
 from adp_assets.curation.curate import Curation
 from adp_assets.curation.decontamination.evaluation import EvaluationSet
 from adp_assets.curation.formats.base import Stamp
-from adp_assets.curation.gates import gates
-from adp_assets.curation.manifest import HITS, LINEAGE, OF_LINEAGE, manifest, write_manifest
 from adp_assets.curation.recipe import Recipe
+from adp_assets.curation.release.card import DIVERSITY_PICTURE, FUNNEL_PICTURE, Contents, card
+from adp_assets.curation.release.gates import gates
+from adp_assets.curation.release.manifest import HITS, LINEAGE, OF_LINEAGE, manifest, write_manifest
+from adp_assets.curation.release.writing import Recorded, write_rows
 from adp_assets.curation.rows import OF_DATASET
 from adp_assets.curation.store import RowStore
-from adp_assets.curation.writing import Recorded, write_rows
 from adp_assets.display import bar_picture
 from adp_assets.diversity.measure import Measures
 from adp_assets.diversity.shown import diversity_picture

@@ -1,0 +1,1 @@
+"""Releases and datasets of rounds as folders: written, looked at, put in place, proved, copied elsewhere."""
