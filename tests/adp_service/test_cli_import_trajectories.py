@@ -9,12 +9,14 @@ from typing import Any
 from adp_resources.database import Database
 from adp_resources.journal import Journal
 from runtimes.contracts import Trajectory
-from tests.adp_service.command import Ended, adp, project
+from tests.adp_service.command import Ended, adp, line, project
+
+QUESTION = "What is 6 times 7? Say a number."
 
 
 def chats(path: Path, *replies: str, **message: Any) -> Path:
     """Chat lines that reply to one question, so that they are samples of one task."""
-    question = {"role": "user", "content": "What is 6 times 7? Say a number."}
+    question = {"role": "user", "content": QUESTION}
     records = [
         {"messages": [question, {"role": "assistant", "content": each, **message}]} for each in replies
     ]
@@ -32,6 +34,12 @@ def kept(folder: Path) -> list[Trajectory]:
     """What the round has, by sample."""
     database = Database(f"sqlite:///{folder}/output/adp.sqlite")
     return list(Journal(database, folder / "output" / "trajectories").read_round("import-bench"))
+
+
+def with_verifier(path: Path) -> None:
+    """A task file that has the round's task, and says what its answer is."""
+    verifier = {"kind": "numeric", "spec": {"expected": 42}}
+    path.write_text(line(kept(path.parent)[0].task_id, description=QUESTION, verifier=verifier))
 
 
 def replies(folder: Path) -> list[str]:
@@ -58,14 +66,7 @@ def test_a_call_that_no_template_could_render_is_known_again(tmp_path: Path) -> 
 def test_the_same_file_again_leaves_the_verdicts_alone(tmp_path: Path) -> None:
     folder = project(tmp_path)
     taken_in(chats(folder / "a.jsonl", "It is 41.", "42"))
-    (one, _) = kept(folder)
-    task = {
-        "task_id": one.task_id,
-        "task_type": "reasoning",
-        "description": "What is 6 times 7? Say a number.",
-        "verifier": {"kind": "numeric", "spec": {"expected": 42}},
-    }
-    (folder / "verified.jsonl").write_text(json.dumps(task) + "\n")
+    with_verifier(folder / "verified.jsonl")
     regraded = adp(folder, "regrade", "import-bench", "--tasks", "verified.jsonl")
     assert regraded.code == 0, regraded.said
     judged = kept(folder)
@@ -73,6 +74,15 @@ def test_the_same_file_again_leaves_the_verdicts_alone(tmp_path: Path) -> None:
 
     assert "0 episodes taken in, 2 were known." in taken_in(folder / "a.jsonl").output
     assert kept(folder) == judged
+
+
+def test_a_task_file_may_change_an_imported_rounds_tasks(tmp_path: Path) -> None:
+    folder = project(tmp_path, TEACHER_ERROR_RATE=0, MAX_SUCCESS_RATE=1)
+    taken_in(chats(folder / "a.jsonl", "It is 42."))
+    with_verifier(folder / "verified.jsonl")
+    ran = adp(folder, "run", "verified.jsonl", "--again", "--model", "builtin")
+    assert ran.code == 0, ran.said
+    assert "is not finished" not in ran.said
 
 
 def test_a_file_without_any_trajectory_makes_no_round(tmp_path: Path) -> None:
