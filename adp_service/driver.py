@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from adp_assets.automation import DEAD_LETTERS_JOB, FINISHED, RELEASE_JOB, ROUND_JOB, round_config
 from adp_assets.execution.assets import asset_name
 from adp_assets.mutation.table import CandidateTable
-from adp_assets.rounds import ROUNDS, Round, next_name
+from adp_assets.rounds import IMPORT, ROUNDS, Round, next_name
 from adp_resources.run_launcher import COMMAND_TAG
 from adp_resources.tables import pool_tasks, round_tasks
 from adp_service.platform import Platform
@@ -230,11 +230,16 @@ def refuse_if_run(name: str, busy: set[str]) -> None:
 
 
 def held_tasks(platform: Platform) -> dict[str, str]:
-    """Tasks with episodes still to come in rounds planned before, and one such round of each."""
+    """Tasks with episodes still to come in rounds planned before, and one such round of each.
+
+    An imported round has none to come.
+    """
     done = completed(platform)
     put_back = platform.dead_letters.in_rounds("retry")
     held: dict[str, str] = {}
     for planned in platform.rounds.all():
+        if planned.driver == IMPORT:
+            continue
         if planned.name not in done or planned.name in put_back or why_stopped(platform, planned.name):
             held |= dict.fromkeys(platform.rounds.reasons(planned.name), planned.name)
     return held

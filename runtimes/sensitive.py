@@ -36,6 +36,33 @@ def personal_data_in(text: str) -> Iterator[str]:
     return (shape.kind for shape in PERSONAL_DATA if shape.is_in(text))
 
 
+def _is_api_key(key: str) -> bool:
+    """Not words alone, as a constraint of SQL or a class of CSS has after the same prefix."""
+    return key.startswith("AIza") or any(map(_is_mixed, re.findall(r"[A-Za-z0-9]{12,}", key)))
+
+
+def _is_access_token(token: str) -> bool:
+    scheme, _, value = token.rpartition(" ")
+    return not scheme or _is_mixed(value)
+
+
+def _is_aws_key(key: str) -> bool:
+    return "EXAMPLE" not in key and (key.startswith(("AKIA", "ASIA")) or _is_mixed(key[-40:]))
+
+
+def _is_mixed(text: str) -> bool:
+    return any(each.isdigit() for each in text) and any(each.isalpha() for each in text)
+
+
+def _is_someones_password(address: str) -> bool:
+    userinfo, _, host = address.partition("://")[2].partition("@")
+    name, _, password = userinfo.partition(":")
+    labels = host.lower().rstrip(".").split(".")
+    nobodys = labels[-1] in _RESERVED | {"host", "hostname"} or labels[-2:-1] == ["example"]
+    varies = len(set(password)) > 2 and not password.startswith(("$", "%s", "%("))
+    return not nobodys and varies and password != name and not _PLACEHOLDER.fullmatch(password)
+
+
 def _is_someones_mailbox(address: str) -> bool:
     name, _, host = address.lower().rpartition("@")
     labels = host.split(".")
@@ -79,6 +106,11 @@ def _is_social_security(number: str) -> bool:
 
 _DIGITS = tuple("0123456789")
 _RESERVED = {"example", "test", "invalid", "localhost", "local"}
+_PLACEHOLDER = re.compile(
+    r"(?:(?:your|my|the|some|db|database|user|username|admin|pass|password|passwd|passphrase|pwd?|secret|token"
+    r"|key|credentials?|change|me|here|redacted|example|test|x-oauth-basic)[-_]?){1,4}\d{0,4}",
+    re.IGNORECASE,
+)
 _ROLES = {"noreply", "no-reply", "git", "user", "you", "name", "email", "someone", "postmaster"}
 _MACHINES = ("noreply.github.com",)
 _TEST_CARDS = {
@@ -93,16 +125,34 @@ SECRETS = (
         "an API key",
         ("sk-", "rk-", "pk-", "sk_", "rk_", "pk_", "AIza"),
         re.compile(r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|or)?[-_]?[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}"),
+        _is_api_key,
     ),
     Shape(
         "an access token",
-        ("gh", "glpat-", "xox", "hf_"),
+        ("gh", "glpat-", "xox", "hf_", "Bearer ", "bearer "),
         re.compile(
             r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}"
-            r"|hf_[A-Za-z0-9]{30,})"
+            r"|hf_[A-Za-z0-9]{30,}|[Aa]uthorization\W{1,10}[Bb]earer +[\w.~+/=-]{20,})"
         ),
+        _is_access_token,
     ),
-    Shape("an AWS key", ("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    Shape(
+        "an AWS key",
+        ("AKIA", "ASIA", "ecret_access_key", "SECRET_ACCESS_KEY", "ecretAccessKey"),
+        re.compile(
+            r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+            r"|(?:secret_access_key|SECRET_ACCESS_KEY|[sS]ecretAccessKey)\W{1,10}?[A-Za-z0-9/+]{40}(?![\w/+=])"
+        ),
+        _is_aws_key,
+    ),
+    Shape(
+        "a password in an address",
+        ("://",),
+        re.compile(
+            r"""://[^\s/:@?#"'`<>{}\[\]\\|,;]{0,64}:[^\s/@?#"'`<>{}\[\]\\|,;]{4,128}@(?!sha\d+:)[A-Za-z0-9][\w.-]*"""
+        ),
+        _is_someones_password,
+    ),
     Shape("a signed token", ("eyJ",), re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
     Shape(
         "a private key",

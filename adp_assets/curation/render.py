@@ -48,6 +48,14 @@ def content_hash(messages: list[Message]) -> str:
     return _digest(compact(without_ids))
 
 
+def conversation_hash(trajectory: Trajectory) -> str:
+    """Equal for episodes that say and do the same, also where no chat template could render them."""
+    try:
+        return content_hash(training_messages(trajectory))
+    except Untrainable:
+        return _digest(compact(trajectory.messages()))
+
+
 def prompt_key(messages: Sequence[Message], tools: list[dict[str, Any]]) -> str:
     """Equal for episodes that began the same: with the same messages before the first reply, and tools."""
     return _digest(compact([prompt_of(messages), tools]))

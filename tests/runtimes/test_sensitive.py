@@ -12,9 +12,19 @@ from runtimes.sensitive import personal_data_in, secrets_in
     [
         ("key=sk-proj-" + "a1B2" * 8, "an API key"),
         ("AIza" + "x" * 35, "an API key"),
+        ("sk_live_" + "4eC39HqLyjWDarjtT1zd", "an API key"),
+        ("sk-ant-api03-" + "a1-B2_c3D4e5F6g7H8i9" * 2, "an API key"),
         ("token ghp_" + "A" * 36, "an access token"),
         ("xoxb-1234567890-abcdefghij", "an access token"),
+        ("Authorization: Bearer " + "a1B2" * 6, "an access token"),
+        (r"{\"authorization\": \"Bearer " + "0f9e" * 8 + r"\"}", "an access token"),
         ("AKIAIOSFODNN7ABCDEFG", "an AWS key"),
+        ("ASIAIOSFODNNXABCDEFG", "an AWS key"),
+        ("aws_secret_access_key = " + "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", "an AWS key"),
+        ('"SecretAccessKey": "' + "wJalrXUtnFEMI/K7+DENGbPxRfiCYq8Zr5tVu1Ls" + '"', "an AWS key"),
+        ("postgres://bob:hunter2pass@db/x", "a password in an address"),
+        ("redis://:8fk2-Qz0x@cache.internal:6379/0", "a password in an address"),
+        ("https://bob:correct%20horse@git.acme.io/repo.git", "a password in an address"),
         ("eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2QT4", "a signed token"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "a private key"),
     ],
@@ -24,10 +34,49 @@ def test_what_looks_like_a_secret_is_named_by_its_kind(text: str, kind: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["task-sk-1", "sk-short", "the ghost", "xox", "eyJ.eyJ.x", "PUBLIC KEY-----"]
+    "text",
+    [
+        *("task-sk-1", "sk-short", "the ghost", "xox", "eyJ.eyJ.x", "PUBLIC KEY-----"),
+        "CONSTRAINT pk_customer_order_line_items PRIMARY KEY, pk_customer_order_line_items_2024",
+        ".sk-learn-compatible-estimator-classes, .sk-toggleable__content-estimator-id-12",
+        "pk_12345678901234567890",
+        "Authorization: Bearer $TOKEN",
+        "Authorization: Bearer your-access-token-goes-here",
+        "the Bearer of bad news 1234567890abcdefghijkl",
+        "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY and AKIAIOSFODNN7EXAMPLE",
+        "aws_secret_access_key = " + "x" * 40,
+        "aws_secret_access_key = os.environ['AWS_SECRET_ACCESS_KEY']",
+    ],
 )
 def test_what_only_begins_like_a_secret_is_none(text: str) -> None:
     assert not list(secrets_in(text))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("postgresql://user:pass@db/x", "ftp://username:password@ftp.acme.io", "amqp://guest:guest@mq"),
+        *("mysql://root:secret@db", "mysql://root:pw@db", "http://bob:xxx@db", "http://bob:******@db"),
+        *(
+            "postgres://postgres:mysecretpassword@db",
+            "http://me:YOUR_PASSWORD@db",
+            "http://me:password123@db",
+        ),
+        *(
+            "http://${USER}:${PASS}@db",
+            "http://$USER:$PASSWORD@db",
+            "http://{user}:{word}@db",
+            "http://%s:%s@db",
+        ),
+        *("http://bob:<my own>@db", "'http://' + bob + ':' + hunter2 + '@db'", "http://bob:[redacted:PG]@db"),
+        *("http://bob:hunter2pass@example.com", "http://bob:hunter2pass@db.example.org:80/x"),
+        *("http://bob:hunter2pass@localhost/x", "mysql://scott:tiger@host:3306/x"),
+        *("http://acme.io:8080/@bob", "http://acme.io:8080, bob@acme.io", "http://acme.io:8080?a=b@c"),
+        *("ssh://git@github.com:22/x", "docker://nginx:1.25.3@sha256:0f9e8d"),
+    ],
+)
+def test_an_address_without_somebodys_password_is_let_be(address: str) -> None:
+    assert not list(secrets_in(f"see {address} there"))
 
 
 @pytest.mark.parametrize(
