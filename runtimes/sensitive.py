@@ -47,7 +47,7 @@ def _is_access_token(token: str) -> bool:
 
 
 def _is_aws_key(key: str) -> bool:
-    return "EXAMPLE" not in key and (key.startswith(("AKIA", "ASIA")) or _is_mixed(key[-40:]))
+    return key.startswith(("AKIA", "ASIA")) or ("EXAMPLE" not in key and _is_mixed(key[-40:]))
 
 
 def _is_mixed(text: str) -> bool:
