@@ -60,6 +60,14 @@ class Journal:
         self.trajectories = trajectories
         self.judged = judged
 
+    def take_in(self, trajectory: Trajectory) -> None:
+        """Keep one that was recorded elsewhere; the file of another round's result of its task stays."""
+        document = trajectory_to_json(trajectory)
+        if not self._path(trajectory).exists() or self._mirrors(trajectory):
+            self._mirror(trajectory, document)
+        with self.database.begin() as connection:
+            self._record(connection, trajectory, document, ())
+
     def write(self, trajectory: Trajectory, *, failed: Sequence[Try] = ()) -> None:
         """Keep one trajectory; a repeated write of the same key replaces it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import msgspec
 import sqlalchemy as sa
@@ -30,7 +31,8 @@ class _About(msgspec.Struct):
 
     @property
     def sources(self) -> set[str]:
-        named = {self.lineage.source, str(self.metadata.get("dataset") or "")}
+        source = self.lineage.source
+        named = {source, PurePath(source).name, str(self.metadata.get("dataset") or "")}
         return named - {""}
 
     @property

@@ -90,7 +90,7 @@ def training_dataset(
         dataset = _dataset(context, values, database, name, recipe, [name])
         findings = publish(values.output / "datasets" / name, dataset, values.max_success_drift)
     for each, finding in findings.items():
-        if not finding.passed:
+        if not finding.passed and finding.stops:
             context.log.warning("%s: %s", each, finding.said)
     url = values.report_url("datasets", name)
     context.add_output_metadata(_metadata(dataset.curation, values.output / "datasets" / name, url))
@@ -142,7 +142,7 @@ def dataset_release(
             raise ConfigurationError(f"Nothing is left for release {name}: {why}.", _more(why))
         findings = publish(folder, dataset, values.max_success_drift, blocking=True)
     yield from (_check(each, finding) for each, finding in findings.items())
-    if any(not finding.passed for finding in findings.values()):
+    if any(finding.stops and not finding.passed for finding in findings.values()):
         raise dg.Failure(f"Release {name} was not made: a check stopped it.", allow_retries=False)
     metadata = _metadata(dataset.curation, folder, values.report_url("releases", name))
     if recipe.to:

@@ -156,8 +156,14 @@ def _of_task(task: TaskSpec) -> dict[str, Any]:
         "licence": str(about.get("licence") or NO_LICENCE),
         "domain": str(about.get("domain") or ""),
         "user": task.user,
-        "task": msgspec.json.encode(task).decode(),
+        "task": msgspec.json.encode(_without_path(task)).decode(),
     }
+
+
+def _without_path(task: TaskSpec) -> TaskSpec:
+    """The task with its file's name alone: in which folder it was is nobody else's matter."""
+    lineage = msgspec.structs.replace(task.lineage, source=PurePath(task.lineage.source).name)
+    return msgspec.structs.replace(task, lineage=lineage)
 
 
 def _of_episode(trajectory: Trajectory) -> dict[str, Any]:

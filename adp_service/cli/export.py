@@ -134,10 +134,11 @@ def _make_rows(platform: Platform, recipe: Recipe) -> None:
 def _show(name: str, folder: Path, recipe: Recipe) -> None:
     manifest = read_manifest(folder)
     rows = sum(manifest["splits"].values())
+    splits = ", ".join(f"{split} {count:,}" for split, count in manifest["splits"].items())
     console.print(f"Release {name}")
     fields(
         {
-            "rows": ", ".join(f"{split} {count:,}" for split, count in manifest["splits"].items()) or "none",
+            "conversations": splits or "none",
             "funnel": "\n".join(f"{count:>9,}  {stage}" for stage, count in manifest["funnel"].items()),
             **_written(manifest),
             "made by": "\n".join(f"{each}: {count:,}" for each, count in manifest["teachers"].items())
@@ -161,9 +162,9 @@ def _written(manifest: dict[str, Any]) -> dict[str, str]:
     sizes: Counter[str] = Counter()
     for each in manifest["written"]:
         sizes[f"{each['shape']} as {each['format']}"] += each["rows"]
-    told = (
-        {"written": "\n".join(f"{what}: {rows:,}" for what, rows in sizes.items())} if len(sizes) > 1 else {}
-    )
+    told = {}
+    if sizes.keys() != {"sft as hf"}:
+        told["written"] = "\n".join(f"{what}: {rows:,}" for what, rows in sizes.items())
     if manifest["left_out"]:
         told["not held"] = "\n".join(f"{reason}: {rows:,}" for reason, rows in manifest["left_out"].items())
     return told

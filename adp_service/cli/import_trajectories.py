@@ -91,7 +91,7 @@ class _Stored:
         samples = 1 + max((each.sample for each in added), default=-1)
         self._platform.rounds.take_in(self._round, list(tasks.values()), samples)
         for trajectory in added:
-            self._platform.journal.write(trajectory)
+            self._platform.journal.take_in(trajectory)
 
     def _placed(self, trajectory: Trajectory) -> Trajectory | None:
         """The trajectory as its task's next sample in the round; None where its conversation is known."""

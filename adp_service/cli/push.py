@@ -45,11 +45,11 @@ def push(
     """
     platform = Platform({})
     release = release_named(platform.settings.output, name)
-    if "://" not in to and not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", to):
+    if not _is_place(to) and not re.fullmatch(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", to):
         raise ConfigurationError(
             f"--to {to} is no repository.", "Write OWNER/NAME, or an address such as s3://bucket/path."
         )
-    own = "://" in to
+    own = _is_place(to)
     parcel = packed(
         platform, release, to, private=not public, provenance=own or provenance, report=own or report
     )
@@ -93,3 +93,8 @@ def _size(count: float) -> str:
             return f"{count:,.0f} {unit}"
         count /= 1_000
     return f"{count:,.1f} GB"
+
+
+def _is_place(to: str) -> bool:
+    """Whether it is an address or a folder, and no repository of the Hub."""
+    return "://" in to or to.startswith(("/", "./", "../"))

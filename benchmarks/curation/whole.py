@@ -183,7 +183,7 @@ def main(place: str) -> None:
         made_at=1.0,
     )
     found = publish(output / "releases" / "release", dataset, NEVER, blocking=True)
-    if not all(finding.passed for finding in found.values()):
+    if not all(finding.passed or not finding.stops for finding in found.values()):
         raise RuntimeError(f"a check did not pass: {found}")
     seconds = time.process_time() - started
     told = {

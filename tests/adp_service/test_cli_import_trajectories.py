@@ -92,3 +92,16 @@ def test_a_file_without_any_trajectory_makes_no_round(tmp_path: Path) -> None:
     assert ended.code == 1
     assert "No record of none.jsonl became a trajectory." in ended.said
     assert "import-bench" not in adp(folder, "status").output
+
+
+def test_the_file_of_a_task_that_another_round_ran_stays(tmp_path: Path) -> None:
+    """The task of a file may be one of our own, as when an export is taken in again."""
+    folder = project(tmp_path)
+    taken_in(chats(folder / "a.jsonl", "It is 42."))
+    (path,) = (folder / "output" / "trajectories").glob("*.json")
+    before = path.read_bytes()
+    again = adp(
+        folder, "import", "trajectories", "a.jsonl", "-d", "bench", "--round", "import-of_another_round"
+    )
+    assert again.code == 0, again.said
+    assert path.read_bytes() == before

@@ -1,14 +1,14 @@
 """The format `seed-json`: what the platform itself reads, trajectories as files and tasks as a task file.
 
-`trajectories/` is as `output/trajectories` is: `<task_id>.json`, further samples in `<task_id>.samples/`.
-`tasks.jsonl` holds each task once, with verifier and lineage: `adp run tasks.jsonl` takes them as seeds.
+In a folder a split, `trajectories/` is as `output/trajectories` is: `<task_id>.json`, further samples in
+`<task_id>.samples/`. `tasks.jsonl` holds each task once, with verifier and lineage, as `adp run` takes them.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from adp_assets.curation.examples import Episode, Example, Shape
 from adp_assets.curation.formats.base import Format, Stamp, Written
@@ -34,10 +34,9 @@ class _Files:
     """The trajectories' folder and the task file. Where ids of samples meet, they are numbered anew."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "trajectories"
+        self.folder = folder
         self.samples: dict[str, int] = {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.tasks = (folder / "tasks.jsonl").open("wb")
+        self.tasks: dict[str, BinaryIO] = {}
 
     def __enter__(self) -> _Files:
         return self
@@ -45,17 +44,22 @@ class _Files:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.tasks.close()
+        for file in self.tasks.values():
+            file.close()
 
     def add(self, split: str, record: tuple[Trajectory, TaskSpec]) -> None:
         trajectory, task = record
         number = self.samples.get(task.task_id, 0)
         self.samples[task.task_id] = number + 1
+        folder = self.folder / split / "trajectories"
+        if split not in self.tasks:
+            folder.mkdir(parents=True)
+            self.tasks[split] = (self.folder / split / "tasks.jsonl").open("wb")
+        path = folder / f"{task.task_id}.json"
         if number == 0:
-            self.tasks.write(json_bytes(task) + b"\n")
-            path = self.folder / f"{task.task_id}.json"
+            self.tasks[split].write(json_bytes(task) + b"\n")
         else:
-            path = self.folder / f"{task.task_id}.samples" / f"{number}.json"
+            path = folder / f"{task.task_id}.samples" / f"{number}.json"
             path.parent.mkdir(exist_ok=True)
         path.write_bytes(trajectory_to_json(trajectory))
 

@@ -58,7 +58,7 @@ def card(
     `kept` has the columns that `curate` gives, `diversity` the measures of the rounds they come from.
     """
     sections = [
-        _header(kept, contents, manifest["splits"]),
+        _header(kept, contents, manifest["splits"], manifest["digest"]),
         f"# {manifest['name']}",
         f"Trajectories of AI agents. {_verified(kept)} `messages` and `tools` are chat messages and tool "
         "schemas as JSON; call arguments are objects.",
@@ -73,9 +73,10 @@ def card(
     return "\n\n".join(sections) + "\n"
 
 
-def _header(kept: pl.DataFrame, contents: Contents, splits: Mapping[str, int]) -> str:
+def _header(kept: pl.DataFrame, contents: Contents, splits: Mapping[str, int], digest: str) -> str:
     licences = sorted(set(kept["licence"].to_list()))
     languages = sorted({language for language in kept["language"].to_list() if language})
+    configs = _configs(contents, splits)
     values: dict[str, Any] = {
         "tags": ["agent", "tool-use", "trajectories"],
         "task_categories": ["text-generation"],
@@ -86,7 +87,11 @@ def _header(kept: pl.DataFrame, contents: Contents, splits: Mapping[str, int]) -
             else {"license": "other"}
         ),
         "size_categories": [next((name for most, name in _SIZES.items() if kept.height < most), "n>1M")],
-        "configs": _configs(contents, splits),
+        # `datasets` keeps what it has once read by a folder's name and this header alone.
+        "dataset_info": [
+            {"config_name": config["config_name"], "description": f"rows {digest}"} for config in configs
+        ],
+        "configs": configs,
     }
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
 
@@ -133,13 +138,14 @@ def _warnings(kept: pl.DataFrame) -> list[str]:
 
 def _making(manifest: Mapping[str, Any], contents: Contents) -> list[str]:
     evaluation = manifest["evaluation"]
-    decontaminated = (
-        f"Checked against {evaluation['items']:,} items of {', '.join(evaluation['files'])}; "
-        "`provenance/hits.parquet` has the evidence of each overlap."
-        if evaluation
-        else "Not checked against any evaluation set."
-    )
+    decontaminated = "Not checked against any evaluation set."
+    if evaluation:
+        evidence = "`provenance/hits.parquet` has the evidence of each overlap."
+        hits = evidence if evaluation["hits"] else "None overlaps."
+        files = ", ".join(evaluation["files"])
+        decontaminated = f"Checked against {evaluation['items']:,} items of {files}. {hits}"
     asked = dict(manifest["recipe"])
+    rounds = "1 round" if len(manifest["rounds"]) == 1 else f"{len(manifest['rounds']):,} rounds"
     recipe = yaml.safe_dump(asked, sort_keys=False, allow_unicode=True).strip() if asked else "{}"
     left_out = [
         "Rows that a format could not hold:",
@@ -147,7 +153,7 @@ def _making(manifest: Mapping[str, Any], contents: Contents) -> list[str]:
     ]
     return [
         "## How it was made",
-        f"From {len(manifest['rounds']):,} rounds, with this recipe (other keys are as by default):",
+        f"From {rounds}, with this recipe (other keys are as by default):",
         f"```yaml\n{recipe}\n```",
         f"![Funnel]({FUNNEL_PICTURE})",
         table(("stage", "trajectories"), manifest["funnel"]),

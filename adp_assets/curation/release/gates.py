@@ -96,8 +96,9 @@ def _duplicates(written: pl.DataFrame, curation: Curation, recipe: Recipe, store
 def _contamination(written: pl.DataFrame, curation: Curation) -> Finding:
     held = written.filter(pl.col("row_id").is_in(curation.hits["id"].implode()))["id"].unique().sort()
     looked = NOT_EVALUATED in curation.funnel
-    said = "no row holds an evaluation item" if looked else "no evaluation set was named (EVALUATION_DIR)"
-    return Finding(held.is_empty(), said, tuple(held.head(5)))
+    if not looked:
+        return Finding(False, "not looked for: no evaluation set was named (EVALUATION_DIR)", stops=False)
+    return Finding(held.is_empty(), "no row holds an evaluation item", tuple(held.head(5)))
 
 
 def _leakage(written: pl.DataFrame, curation: Curation) -> Finding:

@@ -132,7 +132,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def changed_files(folder: Path, values: Mapping[str, Any]) -> Iterable[str]:
     """What of a dataset's files is not as its manifest has it, in words."""
-    for name, said in values.get("files", {}).items():
+    told = values.get("files", {})
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = str(path.relative_to(folder))
+        if name not in told and name != MANIFEST:
+            yield f"{name} is not of the release"
+    for name, said in told.items():
         path = folder / name
         if not path.is_file():
             yield f"{name} is missing"

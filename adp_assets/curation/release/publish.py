@@ -94,13 +94,13 @@ def _write(folder: Path, dataset: Dataset) -> pl.DataFrame:
         curation.rows,
         curation.kept,
         funnel=curation.funnel,
-        evaluation=_described(*dataset.evaluation) if dataset.evaluation else None,
+        evaluation=_described(*dataset.evaluation, curation.hits.height) if dataset.evaluation else None,
         made_by=dataset.made_by,
         made_at=dataset.made_at,
     )
     stamp = Stamp(dataset.made_by, values["lineage_hash"])
     tally = write_rows(folder, dataset.store, curation, dataset.recipe, stamp, dataset.recorded, dataset.stop)
-    write_frame(curation.rows.select(OF_LINEAGE), folder / LINEAGE, {})
+    write_frame(_lineage(curation.rows), folder / LINEAGE, {})
     if curation.hits.height:
         write_frame(curation.hits, folder / HITS, {})
     stages = {stage: {"trajectories": count} for stage, count in curation.funnel.items()}
@@ -116,7 +116,13 @@ def _write(folder: Path, dataset: Dataset) -> pl.DataFrame:
     return tally.written
 
 
-def _described(folder: str, evaluation: EvaluationSet) -> dict[str, Any]:
+def _lineage(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every row with its split or the stage that left it out."""
+    split = pl.when(pl.col("dropped") == "").then("split").otherwise(pl.lit("")).alias("split")
+    return rows.with_columns(split).select(OF_LINEAGE)
+
+
+def _described(folder: str, evaluation: EvaluationSet, hits: int) -> dict[str, Any]:
     files = Counter(item.file for item in evaluation.items)
     return {
         "folder": folder,
@@ -124,4 +130,5 @@ def _described(folder: str, evaluation: EvaluationSet) -> dict[str, Any]:
         "items": len(evaluation.items),
         "files": dict(files),
         "too_short": dict(evaluation.left_out),
+        "hits": hits,
     }

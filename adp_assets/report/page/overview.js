@@ -33,7 +33,7 @@ const overview = (() => {
         section("What went wrong", "Episodes that ended with an error, by its type.", errors(summary)),
         section(
           "Difficulty of the tasks",
-          "From 0, always solved, to 1, never; over all rounds.",
+          "Failures expected of the next try, (failures + 1) / (tries + 2), over all rounds.",
           difficulty(),
         ),
         section(

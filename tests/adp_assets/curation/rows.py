@@ -8,7 +8,7 @@ import polars as pl
 
 from adp_assets.curation.formats.base import Stamp
 from adp_assets.curation.rows import ROW_COLUMNS, TOLD, rows_of
-from runtimes.contracts import TaskSpec, Trajectory
+from runtimes.contracts import Lineage, TaskSpec, Trajectory
 from tests.adp_assets.tasks import task
 
 STAMP = Stamp(run_id="run-1", lineage_hash="abc")
@@ -24,7 +24,8 @@ PYTHON: dict[str, Any] = {
 
 def asked(task_id: str) -> TaskSpec:
     """The task of a row of which nothing else is said."""
-    return task(task_id, metadata={"domain": "math_algorithms"})
+    lineage = Lineage(root_id=task_id, source="tasks.jsonl")
+    return task(task_id, metadata={"domain": "math_algorithms"}, lineage=lineage)
 
 
 def row(trajectory: Trajectory, of: TaskSpec | None = None, **fields: Any) -> dict[str, Any]:

@@ -16,13 +16,19 @@ def test_trajectories_read_back_as_they_were_and_each_tasks_samples_lie_together
     episodes = [solved("a"), solved("a", "43", sample=5), many_sided("b")]
     written(SEED_JSON, "trajectories", recorded(*episodes), tmp_path)
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json")}
-    assert names == {"trajectories/a.json", "trajectories/a.samples/1.json", "trajectories/b.json"}
-    assert trajectory_from_json((tmp_path / "trajectories" / "b.json").read_bytes()) == episodes[2]
-    assert trajectory_from_json((tmp_path / "trajectories/a.samples/1.json").read_bytes()) == episodes[1]
+    assert names == {
+        "train/trajectories/a.json",
+        "train/trajectories/a.samples/1.json",
+        "train/trajectories/b.json",
+    }
+    assert trajectory_from_json((tmp_path / "train" / "trajectories" / "b.json").read_bytes()) == episodes[2]
+    assert (
+        trajectory_from_json((tmp_path / "train/trajectories/a.samples/1.json").read_bytes()) == episodes[1]
+    )
 
 
 def test_the_task_file_has_each_task_once_with_its_verifier_and_lineage(tmp_path: Path) -> None:
     written(SEED_JSON, "trajectories", recorded(solved("a"), solved("a", "43"), solved("b")), tmp_path)
-    lines = (tmp_path / "tasks.jsonl").read_text("utf-8").splitlines()
+    lines = (tmp_path / "train" / "tasks.jsonl").read_text("utf-8").splitlines()
     assert [task_from_json(line) for line in lines] == [asked("a"), asked("b")]
     assert task_from_json(lines[0]).verifier == asked("a").verifier
