@@ -137,6 +137,11 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _batches(path: Path) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Nothing of a file that does not read, which the schema's gate tells of."""
+    try:
+        pl.read_parquet_schema(path)
+    except (OSError, pl.exceptions.PolarsError):
+        return
     scan = pl.scan_parquet(path)
     height = int(scan.select(pl.len()).collect().item())
     for start in range(0, height, BATCH):
