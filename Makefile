@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 UV_VERSION := 0.13.8
 BIN := .venv/bin
+# Harbor wants a newer Python: pyenv's where it has one, else one that uv finds or downloads.
+HARBOR_PYTHON ?= $(or $(firstword $(wildcard $(HOME)/.pyenv/versions/3.1[2-4].*/bin/python)),>=3.12)
 
 .PHONY: help setup run ui test lint format lock bench-loop bench-contracts bench-sandbox bench-web bench-llm bench-synthesis bench-curation check-train check-atif uv clean
 
@@ -77,7 +79,7 @@ check-train: setup uv ## Train two steps on small exports with TRL, in an enviro
 
 check-atif: setup uv ## Validate a small ATIF export with Harbor, in an environment of its own (Python 3.12)
 	@$(BIN)/python -m scripts.export_examples .venv/exports
-	@test -x .venv/harbor/bin/python || .venv/uv/bin/uv venv -q --python '>=3.12' .venv/harbor
+	@test -x .venv/harbor/bin/python || .venv/uv/bin/uv venv -q --python '$(HARBOR_PYTHON)' .venv/harbor
 	@.venv/uv/bin/uv pip install -q --python .venv/harbor/bin/python -r scripts/harbor.txt
 	@.venv/harbor/bin/python scripts/check_atif.py .venv/exports/trajectories/train.jsonl
 
