@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -18,7 +15,7 @@ from adp_assets.execution.frames import trajectory_frame
 from adp_assets.report.content import Report
 from adp_assets.report.write import write_report
 from runtimes.contracts import ExecutionStep, Lineage, TaskSpec, Trajectory
-from runtimes.web.browser.chromium import EXECUTABLES
+from tests.chromium import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -66,18 +63,6 @@ def measure(*, quick: bool) -> dict[str, float | None]:
             "first_view_ms": round(max(median(overviews), median(lists)), 1),
             "trajectory_ms": round(median(_openings(browser, address, count, 5 if quick else OPENINGS)), 1),
         }
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
-        yield browser
-        browser.close()
 
 
 def report(count: int) -> Report:

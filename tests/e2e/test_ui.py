@@ -6,14 +6,13 @@ Pictures are kept in output/screenshots, or in the folder that the variable ADP_
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from runtimes.web.browser.chromium import EXECUTABLES
+from tests.chromium import chromium
 from tests.e2e.dagster_dev import DagsterDev, dagster_dev
 from tests.e2e.project import ROOT, Project
 from tests.e2e.test_dagster import ASSETS
@@ -40,12 +39,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

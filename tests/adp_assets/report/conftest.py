@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -12,13 +10,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from adp_assets.diversity.measure import measure
 from adp_assets.report.content import Table
 from adp_resources.task_stats import TaskRecord
-from runtimes.web.browser.chromium import EXECUTABLES
 from tests.adp_assets.report.scenes import ROUND, frame, screenshot, step, task, trajectory, web_step, written
+from tests.chromium import chromium
 
 HOSTILE = (
     "</pre></script><img src=x onerror=\"window.hacked='image'\">"
@@ -34,12 +32,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, EXECUTABLES)), None)
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")
