@@ -7,13 +7,12 @@ ids of their own in the whole document. The schema: neulab/agent-data-protocol, 
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from adp_assets.curation.examples import Episode, Example, Shape
-from adp_assets.curation.formats.atif import document
-from adp_assets.curation.formats.base import Format, Stamp, Written
-from adp_assets.curation.formats.lines import JsonLines, json_text
+from adp_assets.curation.examples import Example
+from adp_assets.curation.formats.atif import Atif
+from adp_assets.curation.formats.base import Written
+from adp_assets.curation.formats.lines import json_text
 
 NAMES = {
     "python_executor": "execute_ipython_cell",
@@ -35,18 +34,11 @@ FINISH = {
 }
 
 
-class AgentDataProtocol(Format):
-    """JSON lines of the protocol's standard form."""
-
-    shapes: ClassVar[frozenset[Shape]] = frozenset({"trajectories"})
-
-    def sink(self, shape: Shape, folder: Path, stamp: Stamp) -> JsonLines:
-        return JsonLines(folder)
+class AgentDataProtocol(Atif):
+    """JSON lines of the protocol's standard form: ATIF's documents in its own words."""
 
     def record(self, example: Example, written: Written) -> dict[str, Any]:
-        if not isinstance(example, Episode):
-            raise TypeError(f"no episode: {type(example).__name__}")
-        whole = document(example)
+        whole = super().record(example, written)
         agent = whole["agent"]
         if "tool_definitions" in agent:
             agent["tool_definitions"] = [_tool(tool) for tool in agent["tool_definitions"]]
