@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -59,6 +60,14 @@ def write_frame(frame: pl.DataFrame, path: Path, metadata: dict[str, str]) -> No
             )
         except pl.exceptions.ComputeError as error:  # how polars reports a full disk
             raise OSError(str(error)) from error
+
+
+def slices(path: Path, rows: int) -> Iterator[pl.DataFrame]:
+    """A file's frame, so many rows at a time."""
+    scan = pl.scan_parquet(path)
+    height = int(scan.select(pl.len()).collect().item())
+    for start in range(0, height, rows):
+        yield scan.slice(start, rows).collect()
 
 
 def column_schema(frame: pl.DataFrame) -> dg.TableSchema:

@@ -17,6 +17,7 @@ from adp_assets.curation.recipe import Recipe
 from adp_assets.curation.release.writing import outputs
 from adp_assets.curation.store import BATCH, RowStore
 from adp_assets.findings import Finding
+from adp_resources.parquet import slices
 from runtimes.sensitive import secrets_in
 
 ENOUGH_TO_JUDGE = 20
@@ -126,26 +127,24 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     """Every row of every data file as JSON, with its place; a line's end within a text is a blank here."""
     for path in sorted(folder.rglob("*.parquet")):
         name = str(path.relative_to(folder))
-        for start, rows in _batches(path):
-            for number, line in enumerate(rows.write_ndjson().splitlines(), start + 1):
-                yield f"{name}, row {number}", _unescaped(line)
+        frames = slices(path, BATCH) if _reads(path) else iter(())
+        lines = (line for rows in frames for line in rows.write_ndjson().splitlines())
+        for number, line in enumerate(lines, 1):
+            yield f"{name}, row {number}", _unescaped(line)
     for path in sorted([*folder.rglob("*.jsonl"), *folder.rglob("*.json")]):
         name = str(path.relative_to(folder))
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
                 yield f"{name}:{number}", _unescaped(line)
 
 
-def _batches(path: Path) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Nothing of a file that does not read, which the schema's gate tells of."""
+def _reads(path: Path) -> bool:
+    """Whether a file has a schema; of one that has none the schema's gate tells."""
     try:
         pl.read_parquet_schema(path)
     except (OSError, pl.exceptions.PolarsError):
-        return
-    scan = pl.scan_parquet(path)
-    height = int(scan.select(pl.len()).collect().item())
-    for start in range(0, height, BATCH):
-        yield start, scan.slice(start, BATCH).collect()
+        return False
+    return True
 
 
 def _unescaped(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from adp_resources.parquet import slices
 from runtimes.contracts import Trajectory, trajectory_from_json
 from runtimes.errors import ConfigurationError
 
@@ -40,10 +41,7 @@ class Recordings:
     def frames(self, rounds: Sequence[str]) -> Iterator[pl.DataFrame]:
         """The frames of rounds, some rows at a time."""
         for path in (path for round in rounds for path in self.files(round)):
-            scan = pl.scan_parquet(path)
-            height = int(scan.select(pl.len()).collect().item())
-            for start in range(0, height, BATCH):
-                yield scan.slice(start, BATCH).collect()
+            yield from slices(path, BATCH)
 
     def files(self, round: str) -> list[Path]:
         """The frames of a round, one a task type."""
